@@ -1,0 +1,125 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Ajv2020, { ErrorObject, ValidateFunction } from 'ajv/dist/2020';
+import { Document, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
+import { Card } from './card';
+import { ControlsError, shown } from './controls-error';
+import { packageRoot } from './package-root';
+
+/** Where a card came from, so that an error can name file and line. */
+interface Source {
+  readonly name: string;
+  /** Line of the value at `path`, or of its key where the path ends in an unknown field. */
+  line(path: readonly (string | number)[]): number | undefined;
+}
+
+let compiled: ValidateFunction<Card> | undefined;
+
+function schema(): ValidateFunction<Card> {
+  compiled ??= new Ajv2020({ strict: false, allErrors: true, verbose: true })
+    .compile<Card>(JSON.parse(readFileSync(join(packageRoot(), 'scope-card.schema.json'), 'utf8')) as object);
+  return compiled;
+}
+
+/** Reads a card from YAML text. Anchors, tags, duplicate keys and several documents in one file are refused: a reviewer reads it top to bottom, once. */
+export function cardFromYaml(text: string, fileName: string): Card {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, merge: false });
+  const fault = document.errors[0] ?? document.warnings[0];
+  if (fault) {
+    const at = fault.linePos?.[0].line ?? 1;
+    throw new ControlsError('CardInvalid', `${fileName}:${at}: not readable as YAML: ${fault.message.split('\n')[0]}`);
+  }
+  visit(document, {
+    Alias: () => refuseAlias(fileName),
+    Value: (_key, node) => (node.anchor === undefined ? undefined : refuseAlias(fileName)),
+  });
+  return checked(document.toJS({ maxAliasCount: 0 }), { name: fileName, line: (path) => lineOf(document, lines, path) });
+}
+
+/** Checks a card that is already parsed. */
+export function cardFromObject(value: unknown, name = 'card'): Card {
+  return checked(value, { name, line: () => undefined });
+}
+
+function checked(value: unknown, source: Source): Card {
+  const validate = schema();
+  if (!validate(value)) throw new ControlsError('CardInvalid', explain(validate.errors ?? [], source));
+  const seen = new Map<string, number>();
+  value.scopes.forEach(({ scope }, index) => {
+    const first = seen.get(scope);
+    if (first !== undefined) {
+      throw new ControlsError('ScopeDuplicate', `${at(source, ['scopes', index, 'scope'])}: got ${shown(scope)}, which scopes[${first}] has already; give each scope its own name, or merge the two`);
+    }
+    seen.set(scope, index);
+  });
+  return value;
+}
+
+function refuseAlias(fileName: string): never {
+  throw new ControlsError('CardInvalid', `${fileName}: a card has no anchors or aliases, so that it reads top to bottom; write the value out`);
+}
+
+function lineOf(document: Document, lines: LineCounter, path: readonly (string | number)[]): number | undefined {
+  for (let length = path.length; length >= 0; length -= 1) {
+    const parent = length === 0 ? document.contents : document.getIn(path.slice(0, length - 1), true);
+    if (isMap(parent) && length > 0) {
+      const pair = parent.items.find((item) => isPair(item) && isScalar(item.key) && item.key.value === path[length - 1]);
+      if (pair && isScalar(pair.key) && pair.key.range) return lines.linePos(pair.key.range[0]).line;
+    }
+    const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
+    const range = (node as { range?: [number, number, number] | null } | undefined)?.range;
+    if (range) return lines.linePos(range[0]).line;
+  }
+  return undefined;
+}
+
+function pathOf(pointer: string): (string | number)[] {
+  return pointer.split('/').slice(1).map((part) => (/^\d+$/.test(part) ? Number(part) : part.replaceAll('~1', '/').replaceAll('~0', '~')));
+}
+
+/** `scopes[0].call[1].bounds`: how a field is named in every error. */
+export function fieldName(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, part) => (typeof part === 'number' ? `${text}[${part}]` : text === '' ? part : `${text}.${part}`), '');
+}
+
+function at(source: Source, path: readonly (string | number)[]): string {
+  const line = source.line(path);
+  return `${source.name}${line === undefined ? '' : `:${line}`}: ${fieldName(path) || 'the card'}`;
+}
+
+// A reader mends one thing at a time: the error deepest in the card is the most specific one.
+function explain(errors: readonly ErrorObject[], source: Source): string {
+  const own = errors.filter(({ keyword }) => !['if', 'anyOf', 'not'].includes(keyword));
+  const sorted = [...(own.length > 0 ? own : errors)].sort((a, b) => b.instancePath.length - a.instancePath.length);
+  const sentences = [...new Set(sorted.map((error) => sentence(error, source)))];
+  return sentences.slice(0, 5).join('\n  ') + (sentences.length > 5 ? `\n  and ${sentences.length - 5} more` : '');
+}
+
+
+function sentence(error: ErrorObject, source: Source): string {
+  const path = pathOf(error.instancePath);
+  const params = error.params as Record<string, unknown>;
+  const got = `got ${shown(error.data)}`;
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const unknown = String(params.additionalProperty);
+      const known = Object.keys((error.parentSchema as { properties?: object }).properties ?? {});
+      const field = fieldName([...path, unknown]);
+      return `${at(source, [...path, unknown]).replace(/: [^:]*$/, '')}: ${field} is not a field of a card; ${known.length > 0 ? `known here: ${known.join(', ')}` : 'remove it'}`;
+    }
+    case 'required':
+      return `${at(source, path)}: ${shown(params.missingProperty)} is missing; add it`;
+    case 'type':
+      return `${at(source, path)}: ${got}, expected ${[params.type].flat().join(' or ')}`;
+    case 'enum':
+      return `${at(source, path)}: ${got}, expected one of ${(params.allowedValues as unknown[]).map(shown).join(', ')}`;
+    case 'pattern':
+      return `${at(source, path)}: ${got}, expected text that matches ${String(params.pattern)}`;
+    case 'not':
+    case 'anyOf':
+      return `${at(source, path)}: ${got}, which is not allowed here; see scope-card.schema.json`;
+    default:
+      return `${at(source, path)}: ${got}; it ${error.message ?? 'is not valid'}`;
+  }
+}

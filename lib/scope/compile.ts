@@ -1,0 +1,303 @@
+import { Call, Card, Conditions, isMoney, Limit, Ordered, Read, Scope } from './card';
+import { canonicalJson, sha256Hex } from './canonical-json';
+import { compileAws } from './compile-aws';
+import { conditionsToCedar, conditionsToSql } from './conditions';
+import { ControlsError, shown } from './controls-error';
+import { cedarString, sqlColumn, sqlTable } from './encode';
+import { Manifest, manifestDigest } from './manifest';
+import { columnParts, neverRead, neverWrite } from './never';
+import { Tier, tierFor, TierRule } from './tier';
+import { actionTool, readTool, ToolSchema } from './tool-schema';
+
+/** What the card is compiled against. */
+export interface CompileInput {
+  readonly card: Card;
+  /** Environment of the card to compile. */
+  readonly environment: string;
+  /** Actions that exist. */
+  readonly manifests: readonly Manifest[];
+  /** Tiers of the hold queue; `undefined` leaves them to the registrar, which knows the queue. */
+  readonly tiers: readonly Tier[] | undefined;
+}
+
+/** A card, compiled for one environment: all that the gate, the registrar and the executor need to know of an agent. */
+export interface CompiledScope {
+  readonly agent: string;
+  readonly environment: string;
+  readonly cardDigest: string;
+  readonly trustedFrom: 'trigger' | 'compute';
+  /** Cedar policies by rule id. */
+  readonly policies: Readonly<Record<string, string>>;
+  /** What follows when a policy permits, by rule id. */
+  readonly rules: Readonly<Record<string, Rule>>;
+  /** Tools the agent may be shown, by name. */
+  readonly tools: Readonly<Record<string, Tool>>;
+  /** What Postgres grants. */
+  readonly grants: readonly TableGrant[];
+}
+
+/** What a permitting policy leads to. */
+export interface Rule extends TierRule {
+  readonly scope: string;
+  readonly requires: readonly string[];
+  readonly limits: readonly CompiledLimit[];
+  /** Looked up in the database when the call is decided, and again in the transaction that runs it. */
+  readonly row?: RowRule;
+}
+
+/** A condition on the row that a parameter names: one SQL query that answers whether it holds for `$1`. */
+export interface RowRule {
+  readonly parameter: string;
+  readonly sql: string;
+}
+
+/** A windowed limit. */
+export interface CompiledLimit {
+  readonly atMost: number;
+  readonly seconds: number | null;
+  readonly sumOf?: string;
+  readonly currency?: string;
+  readonly forEach?: string;
+}
+
+/** A tool of the agent and what runs it. */
+export interface Tool {
+  readonly kind: 'action' | 'read';
+  readonly schema: ToolSchema;
+  readonly effect: 'read' | 'write';
+  /** Digest of the declaration the card was compiled against. */
+  readonly manifestDigest: string;
+  readonly sinks: readonly string[];
+  readonly returns: 'trusted' | 'untrusted';
+  /** Of a gated read: the table, already quoted, and the columns. */
+  readonly table?: string;
+  readonly columns?: readonly string[];
+}
+
+/** Rights on one table. */
+export interface TableGrant {
+  /** Quoted table. */
+  readonly table: string;
+  readonly select: readonly string[];
+  readonly insert: readonly string[];
+  readonly update: readonly string[];
+  /** SQL conditions that a visible row meets; empty where every row is visible. */
+  readonly rows: readonly string[];
+}
+
+/** Digest of a card: what is approved, and what every run and decision names. */
+export function cardDigest(card: Card): string {
+  return sha256Hex(canonicalJson(card));
+}
+
+/**
+ * Compiles a card for one environment. Pure: the same input gives the same bytes.
+ *
+ * @throws `ControlsError` for whatever the card says that no target could enforce.
+ */
+export function compile(input: CompileInput): CompiledScope {
+  const { card, environment } = input;
+  if (!Object.hasOwn(card.environments, environment)) {
+    throw new ControlsError('EnvironmentUnknown', `environments: the card of ${card.agent} does not name ${shown(environment)}; it names ${Object.keys(card.environments).join(', ')}; add it to the card, or compile for one of these`);
+  }
+  const actions = new Map(input.manifests.map((manifest) => [manifest.name, manifest]));
+  const policies: Record<string, string> = {};
+  const rules: Record<string, Rule> = {};
+  card.scopes.forEach((scope, s) => {
+    compileAws(scope, `scopes[${s}]`);
+    (scope.read ?? []).forEach((read, index) => {
+      const id = `${scope.scope}/read/${index}`;
+      policies[id] = readPolicy(card, read, `scopes[${s}].read[${index}]`);
+      rules[id] = { scope: scope.scope, tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [] };
+    });
+    (scope.call ?? []).forEach((call, index) => {
+      const field = `scopes[${s}].call[${index}]`;
+      const manifest = known(call, actions, card, field);
+      const id = `${scope.scope}/call/${index}`;
+      policies[id] = callPolicy(card, call, manifest, field);
+      rules[id] = callRule(scope, call, manifest, input.tiers, field);
+    });
+  });
+  return {
+    agent: card.agent,
+    environment,
+    cardDigest: cardDigest(card),
+    trustedFrom: card.request['trusted-from'],
+    policies,
+    rules,
+    tools: tools(card, actions),
+    grants: grants(card, actions),
+  };
+}
+
+/** Name of the gated read that a card's `read` of a table turns into. */
+export function readActionName(table: string): string {
+  return `read_${table.replaceAll('.', '_')}`;
+}
+
+function known(call: Call, actions: ReadonlyMap<string, Manifest>, card: Card, field: string): Manifest {
+  const manifest = actions.get(call.action);
+  if (!manifest) {
+    throw new ControlsError('ActionUnknown', `${field}.action: got ${shown(call.action)}, which no action declares; declared are ${[...actions.keys()].sort().join(', ') || 'none'}; add the action, or correct the name`);
+  }
+  if (card.never?.call?.includes(call.action)) {
+    throw new ControlsError('NeverContradicted', `${field}.action: ${call.action} is under never.call; take it out of one of the two`);
+  }
+  for (const column of manifest.writes ?? []) {
+    if (neverWrite(card, column)) throw new ControlsError('NeverContradicted', `${field}.action: ${call.action} writes ${column}, which is under never.write; take it out of one of the two`);
+  }
+  for (const column of manifest.reads ?? []) {
+    if (neverRead(card, column)) throw new ControlsError('NeverContradicted', `${field}.action: ${call.action} reads ${column}, which is under never.read; take it out of one of the two`);
+  }
+  return manifest;
+}
+
+function head(card: Card, action: string): string {
+  return `permit (principal == Agent::${cedarString(card.agent, 'agent')}, action == Action::${cedarString(action, 'action')}, resource)`;
+}
+
+function readPolicy(card: Card, read: Read, field: string): string {
+  sqlTable(read.table, `${field}.table`);
+  const columns = read.columns.map((column, index) => {
+    sqlColumn(column, `${field}.columns[${index}]`);
+    if (neverRead(card, `${read.table}.${column}`)) throw new ControlsError('NeverContradicted', `${field}.columns[${index}]: ${read.table}.${column} is under never.read; take it out of one of the two`);
+    return cedarString(column, `${field}.columns[${index}]`);
+  });
+  return `${head(card, readActionName(read.table))}\nwhen { [${columns.join(', ')}].containsAll(context.columns) };`;
+}
+
+function callPolicy(card: Card, call: Call, manifest: Manifest, field: string): string {
+  const terms = conditionsToCedar(call.bounds ?? {}, manifest.parameters, `${field}.bounds`);
+  return terms.length === 0 ? `${head(card, call.action)};` : `${head(card, call.action)}\nwhen { ${terms.join(' &&\n  ')} };`;
+}
+
+function callRule(scope: Scope, call: Call, manifest: Manifest, tiers: readonly Tier[] | undefined, field: string): Rule {
+  if (call.requires?.includes('second-confirmation')) {
+    throw new ControlsError('BoundUnenforceable', `${field}.requires: second-confirmation is kept by no enforcer of this version; use approval.people: 2`);
+  }
+  const row = call.row === undefined ? undefined : rowRule(call.row, manifest, `${field}.row`);
+  return {
+    scope: scope.scope,
+    ...tierFor(call.approval, manifest, tiers, `${field}.approval`),
+    requires: call.requires ?? [],
+    limits: (call.limits ?? []).map((limit, index) => compileLimit(limit, manifest, `${field}.limits[${index}]`)),
+    ...(row ? { row } : {}),
+  };
+}
+
+function rowRule(conditions: Conditions, manifest: Manifest, field: string): RowRule {
+  const byTable = new Map<string, Record<string, Conditions[string]>>();
+  for (const [name, condition] of Object.entries(conditions)) {
+    const cut = name.lastIndexOf('.');
+    const table = name.slice(0, Math.max(cut, 0));
+    byTable.set(table, { ...byTable.get(table), [name.slice(cut + 1)]: condition });
+  }
+  const [first, ...more] = byTable;
+  if (!first || more.length > 0) throw new ControlsError('BoundUnenforceable', `${field}: conditions on ${byTable.size} tables; a call names one row, so bound the columns of one table`);
+  const [table, columns] = first;
+  const parameter = Object.entries(manifest.parameters).find(([, { references }]) => references?.slice(0, references.lastIndexOf('.')) === table);
+  if (!parameter) {
+    throw new ControlsError('BoundUnenforceable', `${field}: ${manifest.name} has no parameter that references ${shown(table)}, so nothing says which row is meant; declare one with param.references('${table}.<key>')`);
+  }
+  const [name, { references }] = parameter;
+  const key = sqlColumn((references as string).slice(table.length + 1), `${manifest.name}.parameters.${name}.references`);
+  return { parameter: name, sql: `select exists (select from ${sqlTable(table, field)} where ${key}::text = $1 and ${conditionsToSql(columns, field)})` };
+}
+
+const WINDOWS: Readonly<Record<Limit['per'], number | null>> = { run: null, hour: 3_600, day: 86_400, month: 31 * 86_400 };
+
+function compileLimit(limit: Limit, manifest: Manifest, field: string): CompiledLimit {
+  const parameter = (name: string, what: string): Manifest['parameters'][string] => {
+    const found = Object.hasOwn(manifest.parameters, name) ? manifest.parameters[name] : undefined;
+    if (!found) throw new ControlsError('BoundUnenforceable', `${field}.${what}: the action has no parameter ${shown(name)}; name one of ${Object.keys(manifest.parameters).join(', ')}`);
+    return found;
+  };
+  const bound: Ordered = limit['at-most'];
+  if (limit['for-each'] !== undefined) parameter(limit['for-each'], 'for-each');
+  if (limit['sum-of'] !== undefined) {
+    const { type } = parameter(limit['sum-of'], 'sum-of');
+    if (type !== (isMoney(bound) ? 'money' : 'integer')) {
+      throw new ControlsError('BoundUnenforceable', `${field}.sum-of: ${limit['sum-of']} is ${type}, and at-most is ${shown(bound)}; give a limit of the same kind`);
+    }
+  } else if (isMoney(bound)) {
+    throw new ControlsError('BoundUnenforceable', `${field}.at-most: ${shown(bound)} counts money, but nothing is summed; add sum-of`);
+  }
+  return {
+    atMost: isMoney(bound) ? bound['minor-units'] : bound,
+    seconds: WINDOWS[limit.per],
+    ...(limit['sum-of'] === undefined ? {} : { sumOf: limit['sum-of'] }),
+    ...(isMoney(bound) ? { currency: bound.currency } : {}),
+    ...(limit['for-each'] === undefined ? {} : { forEach: limit['for-each'] }),
+  };
+}
+
+function tools(card: Card, actions: ReadonlyMap<string, Manifest>): Record<string, Tool> {
+  const calls = card.scopes.flatMap(({ call }) => call ?? []);
+  const reads = card.scopes.flatMap(({ read }) => read ?? []);
+  const made: Record<string, Tool> = {};
+  for (const name of new Set(calls.map(({ action }) => action))) {
+    const manifest = actions.get(name) as Manifest;
+    made[name] = {
+      kind: 'action',
+      schema: actionTool(manifest, calls.filter(({ action }) => action === name).map(({ bounds }) => bounds ?? {})),
+      effect: manifest.effect,
+      manifestDigest: manifestDigest(manifest),
+      sinks: manifest.sinks,
+      returns: manifest.returns,
+    };
+  }
+  for (const table of new Set(reads.map((read) => read.table))) {
+    const name = readActionName(table);
+    if (made[name] || actions.has(name)) throw new ControlsError('ActionDuplicate', `${name} is an action, and also what reading ${table} is called; rename the action`);
+    const columns = [...new Set(reads.filter((read) => read.table === table).flatMap((read) => read.columns))];
+    made[name] = {
+      kind: 'read',
+      schema: readTool(name, table, columns),
+      effect: 'read',
+      manifestDigest: sha256Hex(canonicalJson({ table, columns })),
+      sinks: [],
+      returns: 'untrusted',
+      table: sqlTable(table, 'read.table'),
+      columns,
+    };
+  }
+  return made;
+}
+
+function grants(card: Card, actions: ReadonlyMap<string, Manifest>): TableGrant[] {
+  const tables = new Map<string, { select: Set<string>; write: Set<string>; rows: Set<string> }>();
+  const table = (name: string, field: string): { select: Set<string>; write: Set<string>; rows: Set<string> } => {
+    const quoted = sqlTable(name, field);
+    const entry = tables.get(quoted) ?? { select: new Set(), write: new Set(), rows: new Set() };
+    tables.set(quoted, entry);
+    return entry;
+  };
+  card.scopes.forEach((scope, s) => (scope.read ?? []).forEach((read, index) => {
+    const field = `scopes[${s}].read[${index}]`;
+    const entry = table(read.table, `${field}.table`);
+    read.columns.forEach((column, c) => entry.select.add(sqlColumn(column, `${field}.columns[${c}]`)));
+    entry.rows.add(read.rows === undefined ? '' : conditionsToSql(read.rows, `${field}.rows`));
+    // Postgres limits rows by role, not by column: the union of two such reads would show more than either.
+    if (entry.rows.size > 1) {
+      throw new ControlsError('BoundUnenforceable', `${field}.rows: another read of ${read.table} has other rows, and Postgres can keep only one; give both the same rows, or put one into another agent`);
+    }
+  }));
+  const called = new Set(card.scopes.flatMap(({ call }) => (call ?? []).map(({ action }) => action)));
+  for (const name of called) {
+    const manifest = actions.get(name) as Manifest;
+    for (const kind of ['reads', 'writes'] as const) {
+      for (const written of manifest[kind] ?? []) {
+        const [of, column] = columnParts(written, `${name}.${kind}`);
+        const entry = table(of, `${name}.${kind}`);
+        (kind === 'reads' ? entry.select : entry.write).add(sqlColumn(column, `${name}.${kind}`));
+      }
+    }
+  }
+  return [...tables].map(([name, entry]) => ({
+    table: name,
+    select: [...entry.select],
+    insert: [...entry.write],
+    update: [...entry.write],
+    rows: [...entry.rows].filter((row) => row !== ''),
+  }));
+}

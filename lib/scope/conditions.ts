@@ -1,0 +1,89 @@
+import { Condition, Conditions, isMoney, Scalar } from './card';
+import { ControlsError, shown } from './controls-error';
+import { cedarLong, cedarPrefix, cedarString, sqlColumn, sqlLiteral } from './encode';
+import { ParameterManifest } from './manifest';
+
+const COMPARISONS = { 'less-than': '<', 'at-most': '<=', 'at-least': '>=' } as const;
+
+function unenforceable(field: string, why: string, fix: string): never {
+  throw new ControlsError('BoundUnenforceable', `${field}: ${why}; ${fix}`);
+}
+
+/** Conditions on columns as one SQL expression; all must hold. */
+export function conditionsToSql(conditions: Conditions, field: string): string {
+  return Object.entries(conditions)
+    .flatMap(([column, condition]) => columnTerms(sqlColumn(column, `${field}.${column}`), condition, `${field}.${column}`))
+    .join(' and ');
+}
+
+function columnTerms(column: string, condition: Condition, field: string): string[] {
+  const literal = (value: Scalar, what: string): string => {
+    if (isMoney(value)) unenforceable(`${field}.${what}`, 'a column holds no currency that Postgres could compare', 'compare the minor units as an integer');
+    return sqlLiteral(value, `${field}.${what}`);
+  };
+  const terms: string[] = [];
+  if (condition.equals !== undefined) terms.push(`${column} = ${literal(condition.equals, 'equals')}`);
+  if (condition.in !== undefined) terms.push(`${column} in (${condition.in.map((value, index) => literal(value, `in[${index}]`)).join(', ')})`);
+  for (const [name, operator] of comparisons()) {
+    const bound = condition[name];
+    if (bound !== undefined) terms.push(`${column} ${operator} ${literal(bound, name)}`);
+  }
+  if (condition['starts-with'] !== undefined) terms.push(`starts_with(${column}, ${literal(condition['starts-with'], 'starts-with')})`);
+  if (condition.longest !== undefined) terms.push(`char_length(${column}) <= ${literal(condition.longest, 'longest')}`);
+  return terms;
+}
+
+/**
+ * Conditions on parameters as Cedar terms; all must hold. Lengths are not here: Cedar cannot measure text, so the tool
+ * schema keeps them.
+ *
+ * @throws `BoundUnenforceable` for a parameter the action does not have, or a condition its type cannot meet.
+ */
+export function conditionsToCedar(conditions: Conditions, parameters: Readonly<Record<string, ParameterManifest>>, field: string): string[] {
+  return Object.entries(conditions).flatMap(([name, condition]) => {
+    const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
+    if (!parameter) unenforceable(`${field}.${name}`, `the action has no parameter ${shown(name)}`, `bound one of ${Object.keys(parameters).join(', ')}`);
+    return parameterTerms(`context.parameters[${cedarString(name, field)}]`, condition, parameter, `${field}.${name}`);
+  });
+}
+
+function parameterTerms(path: string, condition: Condition, parameter: ParameterManifest, field: string): string[] {
+  const kind = parameter.type === 'integer' || parameter.type === 'money' ? parameter.type : 'text';
+  const equal = (value: Scalar, what: string): string => {
+    const where = `${field}.${what}`;
+    if (isMoney(value)) {
+      if (kind !== 'money') unenforceable(where, `the parameter is ${parameter.type}, not money`, 'compare with a value of its type');
+      return `${path}.currency == ${cedarString(value.currency, where)} && ${path}.minorUnits == ${cedarLong(value['minor-units'], where)}`;
+    }
+    if (typeof value === 'number' && kind === 'integer') return `${path} == ${cedarLong(value, where)}`;
+    if (typeof value === 'string' && kind === 'text') return `${path} == ${cedarString(value, where)}`;
+    return unenforceable(where, `the parameter is ${parameter.type}, got ${shown(value)}`, 'compare with a value of its type');
+  };
+  const terms: string[] = [];
+  if (condition.equals !== undefined) terms.push(equal(condition.equals, 'equals'));
+  if (condition.in !== undefined) terms.push(`(${condition.in.map((value, index) => equal(value, `in[${index}]`)).join(' || ')})`);
+  for (const [name, operator] of comparisons()) {
+    const bound = condition[name];
+    if (bound === undefined) continue;
+    const where = `${field}.${name}`;
+    if (typeof bound === 'number') {
+      if (kind !== 'integer') unenforceable(where, `the parameter is ${parameter.type}, not an integer`, 'compare with a value of its type');
+      terms.push(`${path} ${operator} ${cedarLong(bound, where)}`);
+    } else {
+      if (kind !== 'money') unenforceable(where, `the parameter is ${parameter.type}, not money`, 'compare with a value of its type');
+      terms.push(`${path}.currency == ${cedarString(bound.currency, where)} && ${path}.minorUnits ${operator} ${cedarLong(bound['minor-units'], where)}`);
+    }
+  }
+  if (condition['starts-with'] !== undefined) {
+    if (kind !== 'text') unenforceable(`${field}.starts-with`, `the parameter is ${parameter.type}, not text`, 'bound it with less-than, at-most or at-least');
+    terms.push(`${path} like ${cedarPrefix(condition['starts-with'], `${field}.starts-with`)}`);
+  }
+  if (condition.longest !== undefined && kind !== 'text') {
+    unenforceable(`${field}.longest`, `the parameter is ${parameter.type}, not text`, 'bound it with at-most');
+  }
+  return terms;
+}
+
+function comparisons(): [keyof typeof COMPARISONS, string][] {
+  return Object.entries(COMPARISONS) as [keyof typeof COMPARISONS, string][];
+}

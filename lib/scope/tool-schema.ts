@@ -1,0 +1,54 @@
+import { Conditions } from './card';
+import { Manifest, ParameterManifest } from './manifest';
+
+/** JSON Schema 2020-12 of one tool's parameters; the gate checks calls against the very schema the model is shown. */
+export interface ToolSchema {
+  readonly name: string;
+  readonly description: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+}
+
+/** What the model is shown of an action, narrowed by the bounds that a schema can say. */
+export function actionTool(manifest: Manifest, bounds: readonly Conditions[]): ToolSchema {
+  const properties = Object.fromEntries(Object.entries(manifest.parameters).map(([name, parameter]) => [name, parameterSchema(parameter, longest(name, bounds))]));
+  return { name: manifest.name, description: manifest.description, inputSchema: root(properties, Object.keys(properties)) };
+}
+
+/** What the model is shown of a gated read: which columns, which rows, how many. */
+export function readTool(name: string, table: string, columns: readonly string[]): ToolSchema {
+  const column = { enum: [...columns] };
+  return {
+    name,
+    description: `Reads ${table}: ${columns.join(', ')}.`,
+    inputSchema: root({
+      columns: { type: 'array', items: column, minItems: 1, maxItems: columns.length, uniqueItems: true },
+      where: { type: 'object', properties: Object.fromEntries(columns.map((each) => [each, { type: ['string', 'integer', 'boolean'], maxLength: 200 }])), additionalProperties: false },
+      limit: { type: 'integer', minimum: 1, maximum: 100 },
+    }, ['columns']),
+  };
+}
+
+function root(properties: Record<string, unknown>, required: readonly string[]): Record<string, unknown> {
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', ...closed(properties, required) };
+}
+
+function closed(properties: Record<string, unknown>, required: readonly string[]): Record<string, unknown> {
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+// Cedar cannot measure text, so one schema serves every scope that calls the tool: the shortest length counts.
+function longest(name: string, bounds: readonly Conditions[]): number {
+  return Math.min(...bounds.map((conditions) => conditions[name]?.longest ?? Infinity));
+}
+
+function parameterSchema(parameter: ParameterManifest, bound: number): Record<string, unknown> {
+  const text = (limit: number, more: Record<string, unknown> = {}): Record<string, unknown> => ({ type: 'string', minLength: 1, maxLength: Math.min(limit, bound), ...more });
+  switch (parameter.type) {
+    case 'text': return text(parameter.maxLength ?? 1);
+    case 'email': return text(254, { format: 'email' });
+    case 'reference': return text(200);
+    case 'one-of': return { enum: parameter.values };
+    case 'integer': return { type: 'integer', minimum: parameter.min, maximum: parameter.max };
+    case 'money': return closed({ currency: { enum: parameter.currencies }, minorUnits: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } }, ['currency', 'minorUnits']);
+  }
+}
