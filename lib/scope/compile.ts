@@ -39,6 +39,7 @@ export interface CompiledScope {
 /** What a permitting policy leads to. */
 export interface Rule extends TierRule {
   readonly scope: string;
+  readonly action: string;
   readonly requires: readonly string[];
   readonly limits: readonly CompiledLimit[];
   /** Looked up in the database when the call is decided, and again in the transaction that runs it. */
@@ -108,7 +109,7 @@ export function compile(input: CompileInput): CompiledScope {
     (scope.read ?? []).forEach((read, index) => {
       const id = `${scope.scope}/read/${index}`;
       policies[id] = readPolicy(card, read, `scopes[${s}].read[${index}]`);
-      rules[id] = { scope: scope.scope, tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [] };
+      rules[id] = { scope: scope.scope, action: readActionName(read.table), tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [] };
     });
     (scope.call ?? []).forEach((call, index) => {
       const field = `scopes[${s}].call[${index}]`;
@@ -178,6 +179,7 @@ function callRule(scope: Scope, call: Call, manifest: Manifest, tiers: readonly 
   const row = call.row === undefined ? undefined : rowRule(call.row, manifest, `${field}.row`);
   return {
     scope: scope.scope,
+    action: call.action,
     ...tierFor(call.approval, manifest, tiers, `${field}.approval`),
     requires: call.requires ?? [],
     limits: (call.limits ?? []).map((limit, index) => compileLimit(limit, manifest, `${field}.limits[${index}]`)),

@@ -34,3 +34,5 @@ export const parameterName = (controls: string, what: 'api-id' | 'cluster-arn' |
 
 /** Stage of an agent's secret that holds the compiled scope; the only stage that the broker may read. */
 export const SCOPE_STAGE = 'SCOPE';
+/** Policy of every agent role: the gate, and the refusals. */
+export const agentPolicyName = (controls: string): string => `${controls}-agent-policy`;

@@ -1,0 +1,144 @@
+/**
+ * What an agent developer imports to write an action: `cdk-agent-controls/action`.
+ *
+ * Outside the jsii face on purpose: functions and generics are what makes a missing reverse a compile error, and jsii has
+ * neither. The two sides meet in data only: a bundle describes itself as a manifest, and `ActionCode.fromEntry` reads that.
+ */
+import type { Manifest, ReverseManifest } from '../../lib/scope/manifest';
+import { actionHandler } from './handler';
+import type { Parameters, Values } from './parameters';
+import type { ActionAnswer, ActionRequest } from './protocol';
+import type { Sql } from './sql';
+
+export { param } from './parameters';
+export type { Money, Parameter, Parameters, Values } from './parameters';
+export type { ActionAnswer, ActionRequest } from './protocol';
+export type { Sql } from './sql';
+
+/** What a handler may use besides its parameters. */
+export interface ActionContext {
+  /** The same for every attempt of the same call: pass it on as idempotency key. */
+  readonly idempotencyKey: string;
+  /** The transaction that `before` and `execute` share, as the agent's own login; committed when `execute` returns. */
+  readonly sql: Sql;
+  /** The outside credential, by the environment variable that names its secret. */
+  secret(environmentVariable: string): Promise<string>;
+  /** Notes a record that was made or changed, for the log: `wrote('email_send', id)`. */
+  wrote(kind: string, id: string): void;
+  /** Written justification of the call, if the scope requires one. */
+  readonly justification?: string;
+}
+
+interface Undo<P extends Parameters, Before, Result> {
+  readonly before: Before;
+  readonly result: Result;
+  readonly parameters: Values<P>;
+}
+
+/** How an action is undone; exactly one of three, and no fourth. */
+export type Reverse<P extends Parameters, Before, Result> =
+  /** Puts the before-image back as compare-and-set: return false when someone else has changed it since. */
+  | { readonly restore: (undo: Undo<P, Before, Result>, context: ActionContext) => Promise<boolean>; readonly compensate?: never; readonly impossible?: never }
+  /** Makes up for it. The sentence is what the approver reads. */
+  | { readonly compensate: (undo: Undo<P, Before, Result>, context: ActionContext) => Promise<void>; readonly sentence: string; readonly restore?: never; readonly impossible?: never }
+  /** Cannot be undone. The sentence says why, and whom to call. */
+  | { readonly impossible: string; readonly restore?: never; readonly compensate?: never };
+
+interface Declaration<P extends Parameters> {
+  /** Name that cards and agents use: `a-z`, `0-9` and `_`, 1 to 32 characters. */
+  readonly name: string;
+  /** One sentence for the model and for the reviewer. */
+  readonly description: string;
+  readonly parameters: P;
+  /** Whether text in the result may steer later calls. */
+  readonly returns: 'trusted' | 'untrusted';
+  /** Parameters that decide where the effect goes or whose it is. Write `[]` to say that there are none. */
+  readonly sinks: readonly (keyof P & string)[];
+  /** Columns that its SQL reads, as `table.column`: granted to the login of an agent whose card calls it. */
+  readonly reads?: readonly string[];
+  /** Columns that its SQL writes, as `table.column`; granted likewise. */
+  readonly writes?: readonly string[];
+}
+
+/** An action that changes something. */
+export interface WriteDeclaration<P extends Parameters, Before, Result> extends Declaration<P> {
+  /** The before-image, read and locked in the transaction of `execute`. */
+  readonly before: (parameters: Values<P>, context: ActionContext) => Promise<Before>;
+  readonly execute: (parameters: Values<P>, context: ActionContext, before: NoInfer<Before>) => Promise<Result>;
+  readonly reverse: Reverse<P, NoInfer<Before>, NoInfer<Result>>;
+}
+
+/** An action that only looks. */
+export interface QueryDeclaration<P extends Parameters, Result> extends Declaration<P> {
+  readonly execute: (parameters: Values<P>, context: ActionContext) => Promise<Result>;
+}
+
+/** What an action file exports by default. Its bundle is the Lambda handler, and tells its manifest when asked. */
+export interface Action<P extends Parameters = Parameters, Result = unknown> {
+  readonly actionName: string;
+  readonly parameters: P;
+  /** Carries the type only; never present. */
+  readonly resultType?: Result;
+  /** What `ActionCode.fromEntry` reads. */
+  readonly manifest: Manifest;
+  /** The Lambda handler. */
+  readonly handler: (request: ActionRequest) => Promise<ActionAnswer>;
+  /** Runs the action against a context of your own, for unit tests: before, execute, then on demand reverse. */
+  rehearse(parameters: Values<P>, context: ActionContext): Promise<{ readonly result: Result; undo(): Promise<boolean> }>;
+}
+
+/** Declares an action that changes something: parameters, before-image, effect and reverse, in one file. */
+export function defineAction<const P extends Parameters, Before, Result>(declaration: WriteDeclaration<P, Before, Result>): Action<P, Result> {
+  const { before, execute, reverse } = declaration;
+  const run = async (parameters: Values<P>, context: ActionContext): Promise<{ result: Result; image: Before }> => {
+    const image = await before(parameters, context);
+    return { image, result: await execute(parameters, context, image) };
+  };
+  return {
+    ...described(declaration, 'write', reverseManifest(reverse)),
+    handler: actionHandler(async (parameters, context) => (await run(parameters as Values<P>, context)).result),
+    async rehearse(parameters, context) {
+      const { image, result } = await run(parameters, context);
+      const undo = { before: image, result, parameters };
+      return {
+        result,
+        async undo() {
+          if (reverse.restore) return reverse.restore(undo, context);
+          if (!reverse.compensate) throw new Error(`ReverseImpossible: ${reverse.impossible}`);
+          await reverse.compensate(undo, context);
+          return true;
+        },
+      };
+    },
+  };
+}
+
+/** Declares an action that only looks. */
+export function defineQuery<const P extends Parameters, Result>(declaration: QueryDeclaration<P, Result>): Action<P, Result> {
+  return {
+    ...described(declaration, 'read', undefined),
+    handler: actionHandler((parameters, context) => declaration.execute(parameters as Values<P>, context)),
+    async rehearse(parameters, context) {
+      return { result: await declaration.execute(parameters, context), undo: () => Promise.resolve(true) };
+    },
+  };
+}
+
+function described<P extends Parameters>(declaration: Declaration<P>, effect: 'read' | 'write', reverse: ReverseManifest | undefined): { actionName: string; parameters: P; manifest: Manifest } {
+  const { name, description, parameters, sinks, returns, reads, writes } = declaration;
+  return {
+    actionName: name,
+    parameters,
+    manifest: {
+      name, description, effect, sinks, returns,
+      parameters: Object.fromEntries(Object.entries(parameters).map(([key, { manifest }]) => [key, manifest])),
+      ...(reverse ? { reverse } : {}), ...(reads ? { reads } : {}), ...(writes ? { writes } : {}),
+    },
+  };
+}
+
+function reverseManifest<P extends Parameters, Before, Result>(reverse: Reverse<P, Before, Result>): ReverseManifest {
+  if (reverse.restore) return { kind: 'restore' };
+  if (reverse.compensate) return { kind: 'compensate', sentence: reverse.sentence };
+  return { kind: 'impossible', sentence: reverse.impossible };
+}

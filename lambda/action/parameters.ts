@@ -1,0 +1,36 @@
+import type { ParameterManifest } from '../../lib/scope/manifest';
+
+/** A parameter of an action: what the model is told, what the gate checks, and a type for the handler. */
+export interface Parameter<T> {
+  readonly manifest: ParameterManifest;
+  /** Carries the type only; never present. */
+  readonly type?: T;
+}
+
+/** An amount of money: an integer of the currency's smallest unit. */
+export interface Money {
+  readonly currency: string;
+  readonly minorUnits: number;
+}
+
+/** Parameters by name. */
+export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+
+/** The values a handler gets. Checked bytes are executed bytes: what is not declared is not here. */
+export type Values<P extends Parameters> = { readonly [K in keyof P]: P[K] extends Parameter<infer T> ? T : never };
+
+/** Kinds of parameters. Every one has a bound: there is no free text without a length. */
+export const param = {
+  /** Free text of at most `maxLength` characters. */
+  text: (options: { readonly maxLength: number; readonly dataClass?: string }): Parameter<string> => ({ manifest: { type: 'text', ...options } }),
+  /** One e-mail address. */
+  email: (options: { readonly dataClass?: string } = {}): Parameter<string> => ({ manifest: { type: 'email', ...options } }),
+  /** One of a few words. */
+  oneOf: <const V extends readonly string[]>(...values: V): Parameter<V[number]> => ({ manifest: { type: 'one-of', values } }),
+  /** A whole number within bounds, both included. */
+  integer: (options: { readonly min: number; readonly max: number }): Parameter<number> => ({ manifest: { type: 'integer', ...options } }),
+  /** An amount in one of these currencies. */
+  money: (options: { readonly currencies: readonly string[] }): Parameter<Money> => ({ manifest: { type: 'money', ...options } }),
+  /** The key of a row: `references('leads.id')`. A card may then say which rows, in the row's own columns. */
+  references: (column: `${string}.${string}`): Parameter<string> => ({ manifest: { type: 'reference', references: column } }),
+};

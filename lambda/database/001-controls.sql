@@ -1,0 +1,139 @@
+-- The control plane's own book: which agents, actions, tiers and logins exist, and which runs were started.
+-- Statements end with a semicolon and a blank line. {{role.NAME}} is the quoted Postgres role of a duty.
+
+create schema controls;
+
+create table controls.setting (name text primary key, value text not null);
+
+create table controls.migration (
+  version int primary key, name text not null, checksum text not null, applied_at timestamptz not null default clock_timestamp()
+);
+
+-- The one clock. No caller passes time; a local runtime replaces this function to move it.
+create function controls.now() returns timestamptz language sql volatile as 'select clock_timestamp()';
+
+create table controls.login (login text primary key, duty text, agent text, check ((duty is null) <> (agent is null)));
+
+create table controls.tier (
+  name text primary key, kind text not null check (kind in ('verify', 'human')), window_seconds int not null check (window_seconds between 60 and 604800),
+  approvers text[] not null, people int not null check (people between 1 and 5)
+);
+
+create table controls.action (
+  name text primary key, stack text not null, manifest text not null, manifest_digest text not null,
+  function_name text not null, bundle_digest text not null, registered_at timestamptz not null
+);
+
+-- One row per card that was ever registered: a run pins the digest it started under.
+create table controls.scope (
+  agent text not null, card_digest text not null, environment text not null, card text not null, compiled text not null,
+  approved_by text, approved_at timestamptz, registered_at timestamptz not null, primary key (agent, card_digest, environment)
+);
+
+create table controls.agent (
+  name text primary key, stack text not null, environment text not null, card_digest text not null, secret_arn text not null, enabled boolean not null default true,
+  foreign key (name, card_digest, environment) references controls.scope (agent, card_digest, environment)
+);
+
+create table controls.run (
+  run_id text primary key, agent text not null, card_digest text not null, environment text not null, starter text not null,
+  principal_id text unique, request text, request_trusted boolean not null, reference text, model text,
+  started_at timestamptz not null, expires_at timestamptz not null
+);
+
+create function controls.duty() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as
+  'select duty from controls.login where login = session_user';
+
+-- A role without a login that holds the grants of a duty or an agent.
+create function controls.ensure_role(p_role text) returns void language plpgsql as $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = p_role) then
+    execute format('create role %I nologin noinherit', p_role);
+  end if;
+end $$;
+
+-- A login that is a member of one such role. It gets a SCRAM verifier, so no password is sent or logged; it inherits the
+-- role's rights and cannot become it, or anything it makes would be owned by the role.
+create function controls.ensure_login(p_login text, p_role text, p_verifier text, p_duty text, p_agent text) returns void language plpgsql as $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = p_login) then
+    execute format('create role %I nologin inherit', p_login);
+  end if;
+  execute format('alter role %I login connection limit %s password %L', p_login, case when p_agent is null then 100 else 10 end, p_verifier);
+  execute format('alter role %I set statement_timeout = %L', p_login, '20s');
+  execute format('alter role %I set idle_in_transaction_session_timeout = %L', p_login, '60s');
+  execute format('grant %I to %I with inherit true, set false', p_role, p_login);
+  insert into controls.login values (p_login, p_duty, p_agent) on conflict (login) do nothing;
+end $$;
+
+-- Takes every right on tables, schemas and rows from a role, so that what follows is all it has.
+create function controls.clear_role(p_role text) returns void language plpgsql as $$
+declare
+  v_role oid := (select oid from pg_catalog.pg_roles where rolname = p_role);
+  r record;
+begin
+  for r in
+    select c.oid::regclass as name from pg_catalog.pg_class c
+    where exists (select from pg_catalog.aclexplode(c.relacl) a where a.grantee = v_role)
+       or exists (select from pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) a where t.attrelid = c.oid and a.grantee = v_role)
+  loop
+    execute format('revoke all on %s from %I', r.name, p_role);
+  end loop;
+  for r in select n.nspname from pg_catalog.pg_namespace n where exists (select from pg_catalog.aclexplode(n.nspacl) a where a.grantee = v_role) loop
+    execute format('revoke all on schema %I from %I', r.nspname, p_role);
+  end loop;
+  for r in select polname, polrelid::regclass as name from pg_catalog.pg_policy where v_role = any (polroles) loop
+    execute format('drop policy %I on %s', r.polname, r.name);
+  end loop;
+end $$;
+
+-- The first row policy on a table closes it to everyone; this one keeps it as open as it was.
+create function controls.open_rows(p_table regclass) returns void language plpgsql as $$
+begin
+  if not exists (select from pg_catalog.pg_policy where polrelid = p_table and polname = 'everyone else') then
+    execute format('create policy %I on %s to public using (true) with check (true)', 'everyone else', p_table);
+  end if;
+  execute format('alter table %s enable row level security', p_table);
+end $$;
+
+-- Registers one agent's compiled card. Outside production a card is in force at once; there, only when a person approved its digest.
+create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text) returns boolean language plpgsql as $$
+declare
+  v_other text := (select stack from controls.agent where name = p_name and stack <> p_stack);
+  v_changed boolean;
+begin
+  if v_other is not null then
+    raise exception 'AgentElsewhere: % is registered by stack %; remove it there first', p_name, v_other;
+  end if;
+  v_changed := not exists (select from controls.agent where name = p_name and card_digest = p_digest and environment = p_environment);
+  insert into controls.scope (agent, card_digest, environment, card, compiled, approved_by, approved_at, registered_at)
+    values (p_name, p_digest, p_environment, p_card, p_compiled,
+      case when p_environment = 'prod' then null else 'automatic outside prod' end, case when p_environment = 'prod' then null else controls.now() end, controls.now())
+    on conflict (agent, card_digest, environment) do update set compiled = excluded.compiled;
+  insert into controls.agent (name, stack, environment, card_digest, secret_arn) values (p_name, p_stack, p_environment, p_digest, p_secret)
+    on conflict (name) do update set environment = excluded.environment, card_digest = excluded.card_digest, secret_arn = excluded.secret_arn;
+  return v_changed;
+end $$;
+
+create function controls.register_action(p_name text, p_stack text, p_manifest text, p_digest text, p_function text, p_bundle text) returns boolean language plpgsql as $$
+declare
+  v_other text := (select stack from controls.action where name = p_name and stack <> p_stack);
+  v_changed boolean;
+begin
+  if v_other is not null then
+    raise exception 'ActionElsewhere: % is registered by stack %; remove it there first', p_name, v_other;
+  end if;
+  v_changed := not exists (select from controls.action where name = p_name and manifest_digest = p_digest and bundle_digest = p_bundle and function_name = p_function);
+  insert into controls.action values (p_name, p_stack, p_manifest, p_digest, p_function, p_bundle, controls.now())
+    on conflict (name) do update set manifest = excluded.manifest, manifest_digest = excluded.manifest_digest,
+      function_name = excluded.function_name, bundle_digest = excluded.bundle_digest, registered_at = excluded.registered_at;
+  return v_changed;
+end $$;
+
+-- Nobody but the owner makes tables, not even temporary ones.
+do $$ begin
+  execute format('revoke temporary, create on database %I from public', current_database());
+  revoke create on schema public from public;
+end $$;
+
+select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.append}}, {{name.auditor}}]) name;

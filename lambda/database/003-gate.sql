@@ -1,0 +1,292 @@
+-- Runs, calls and tickets. Each handler calls one function; what must be atomic is inside it.
+
+create schema gate;
+
+create schema hold;
+
+-- The exact bytes of a call, and the answer it got first. A repeated call id gets that answer again.
+create table gate.call (
+  decision_id uuid primary key, run_id text not null, call_id text not null, agent text not null, action text not null,
+  parameters text not null, salt bytea not null, digest text not null, rule_id text, row_rule text, row_key text, verdict text not null check (verdict in ('permit', 'hold', 'deny')),
+  answer text not null, result text, status text not null, justification text, at timestamptz not null, unique (run_id, call_id)
+);
+
+-- The single-use claim without which nothing runs.
+create table gate.ticket (
+  decision_id uuid primary key references gate.call, digest text not null, issued_for text not null check (issued_for in ('permit', 'approval')),
+  issued_at timestamptz not null, redeemed_at timestamptz, settled_at timestamptz
+);
+
+-- What counts towards windowed limits; released when there was no effect.
+create table gate.usage (
+  decision_id uuid not null references gate.call, agent text not null, rule_id text not null, limit_index int not null, for_each text not null,
+  run_id text not null, amount numeric not null, at timestamptz not null, released boolean not null default false,
+  primary key (decision_id, limit_index)
+);
+
+create index on gate.usage (agent, rule_id, limit_index, for_each, at) where not released;
+
+create table hold.hold (
+  hold_id uuid primary key, decision_id uuid not null unique references gate.call, run_id text not null, agent text not null, action text not null,
+  tier text not null, kind text not null check (kind in ('verify', 'human')), approvers text[] not null, people int not null, digest text not null,
+  staged_at timestamptz not null, hold_until timestamptz not null,
+  status text not null default 'pending' check (status in ('pending', 'approved', 'rejected', 'expired')), token text
+);
+
+create index on hold.hold (agent) where status = 'pending';
+
+create table hold.verdict (
+  hold_id uuid not null references hold.hold, person text not null, verdict text not null check (verdict in ('approve', 'reject')),
+  reason text not null, signed_in text not null, at timestamptz not null, primary key (hold_id, person)
+);
+
+create function gate.entry(p_kind text, p_run controls.run, p_decision uuid, p_facts json, p_inputs text, p_output text) returns void language sql as $$
+  select audit.chain(json_build_array(json_build_object('kind', p_kind, 'agent', p_run.agent, 'run', p_run.run_id, 'decision', p_decision,
+    'facts', p_facts::text, 'inputs', p_inputs, 'output', p_output)))
+$$;
+
+-- Starts a run, or says why not. Both are entries.
+create function gate.start_run(p_run text, p_agent text, p_starter text, p_digest text, p_request text, p_reference text, p_model text, p_seconds int)
+returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_agent controls.agent := (select a from controls.agent a where a.name = p_agent);
+  v_scope controls.scope := (select s from controls.scope s where s.agent = p_agent and s.card_digest = v_agent.card_digest and s.environment = v_agent.environment);
+  v_run controls.run;
+  v_refused text;
+begin
+  v_refused := case
+    when v_agent.name is null then 'AgentUnknown'
+    when not v_agent.enabled then 'AgentDisabled'
+    when v_scope.approved_by is null then 'CardNotApproved'
+    when v_scope.card_digest is distinct from p_digest then 'CardChanged'
+    when exists (select from controls.run where run_id = p_run) then 'RunIdUsed'
+    when p_seconds < 900 or p_seconds >= 3600 then 'SessionTooLong'
+  end;
+  if v_refused is not null then
+    perform audit.chain(json_build_array(json_build_object('kind', 'run.refused', 'agent', v_agent.name, 'facts',
+      json_build_object('refused', v_refused, 'starter', p_starter)::text)));
+    return json_build_object('refused', v_refused);
+  end if;
+  -- Only the card can make what the compute says a trusted request; a trigger has a route of its own.
+  insert into controls.run values (p_run, p_agent, p_digest, v_agent.environment, p_starter, null, p_request,
+    (v_scope.compiled::json ->> 'trustedFrom') = 'compute', p_reference, p_model, controls.now(), controls.now() + make_interval(secs => p_seconds))
+    returning * into v_run;
+  perform gate.entry('run.started', v_run, null, json_build_object('card_digest', p_digest, 'environment', v_run.environment, 'approved_by', v_scope.approved_by,
+    'starter', p_starter, 'request_trusted', v_run.request_trusted, 'reference', p_reference, 'model', p_model, 'expires_at', v_run.expires_at),
+    json_build_object('request', p_request)::text, null);
+  return json_build_object('run', p_run, 'expiresAt', v_run.expires_at);
+end $$;
+
+-- Binds the run to the session that STS made for it: role id and session name, which nobody can choose.
+create function gate.bind_run(p_run text, p_principal text) returns boolean language sql security definer set search_path = pg_catalog, pg_temp as
+  'with bound as (update controls.run set principal_id = p_principal where run_id = p_run and principal_id is null returning 1) select exists (select from bound)';
+
+-- What the gate must know to decide a call. The compiled scope comes along only if the gate does not have it yet.
+create function gate.open_call(p_principal text, p_call text, p_action text, p_parameters text, p_known text)
+returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_run controls.run := (select r from controls.run r where r.principal_id = p_principal);
+  v_agent controls.agent := (select a from controls.agent a where a.name = v_run.agent);
+  v_scope controls.scope := (select s from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
+  v_version text := md5(v_scope.compiled);
+begin
+  if v_run.run_id is null then return json_build_object('refused', 'RunUnknown'); end if;
+  return json_build_object(
+    'run', v_run.run_id, 'agent', v_run.agent, 'cardDigest', v_run.card_digest, 'model', v_run.model, 'reference', v_run.reference,
+    'request', v_run.request, 'requestTrusted', v_run.request_trusted,
+    'replay', (select json_build_object('answer', c.answer::json, 'status', c.status, 'result', c.result::json, 'action', c.action, 'parameters', c.parameters)
+      from gate.call c where c.run_id = v_run.run_id and c.call_id = p_call),
+    'stopped', case
+      when v_run.expires_at <= controls.now() then 'RunExpired'
+      when not v_agent.enabled then 'AgentDisabled'
+      when v_agent.card_digest <> v_run.card_digest or v_agent.environment <> v_run.environment then 'CardChanged' end,
+    'scopeVersion', v_version, 'scope', case when v_version is distinct from p_known then v_scope.compiled::json end,
+    'manifestDigest', (select manifest_digest from controls.action where name = p_action),
+    'manifest', (select manifest::json from controls.action where name = p_action),
+    'rowsHold', coalesce((select json_agg(r.key) from json_each(v_scope.compiled::json -> 'rules') r
+      where r.value -> 'row' is not null and r.key like '%/call/%' and r.value ->> 'action' = p_action
+        and gate.row_holds(r.value -> 'row' ->> 'sql', p_parameters::json ->> (r.value -> 'row' ->> 'parameter'))), '[]'),
+    'saw', coalesce((select json_agg(e.decision_id order by e.at) from audit.entry e
+      where e.run_id = v_run.run_id and e.kind = 'call.outcome' and e.facts::json ->> 'status' = 'executed' and e.facts::json ->> 'effect' = 'read'), '[]'));
+end $$;
+
+-- Whether the row that a call names meets its card's condition. The text is the compiler's, kept where only the owner writes.
+create function gate.row_holds(p_sql text, p_key text) returns boolean language plpgsql stable as $$
+declare
+  v_holds boolean;
+begin
+  execute p_sql into v_holds using p_key;
+  return coalesce(v_holds, false);
+end $$;
+
+-- The first windowed limit that one more call would exceed, or null. Calls of one agent under one rule queue here, so two
+-- cannot both be the last one.
+create function gate.exceeded(p_agent text, p_run text, p_rule text, p_limits json, p_parameters json) returns int language plpgsql as $$
+declare
+  v_limit json;
+  v_index int := 0;
+  v_used numeric;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('gate.usage:' || p_agent || ':' || p_rule, 0));
+  for v_limit in select value from json_array_elements(p_limits) loop
+    select coalesce(sum(u.amount), 0) into v_used from gate.usage u
+      where u.agent = p_agent and u.rule_id = p_rule and u.limit_index = v_index and not u.released
+        and u.for_each = coalesce(p_parameters ->> (v_limit ->> 'forEach'), '')
+        and case when v_limit ->> 'seconds' is null then u.run_id = p_run else u.at > controls.now() - make_interval(secs => (v_limit ->> 'seconds')::int) end;
+    if v_used + gate.amount(v_limit, p_parameters) > (v_limit ->> 'atMost')::numeric then return v_index; end if;
+    v_index := v_index + 1;
+  end loop;
+  return null;
+end $$;
+
+create function gate.amount(p_limit json, p_parameters json) returns numeric language sql immutable as $$
+  select case when p_limit ->> 'sumOf' is null then 1
+    when p_limit ->> 'currency' is null then (p_parameters ->> (p_limit ->> 'sumOf'))::numeric
+    when p_parameters -> (p_limit ->> 'sumOf') ->> 'currency' = p_limit ->> 'currency' then (p_parameters -> (p_limit ->> 'sumOf') ->> 'minorUnits')::numeric
+    else 'Infinity'::numeric end
+$$;
+
+-- Writes the gate's verdict. Reasons are sentences for the agent; the chained entry keeps their codes only, since a sentence may
+-- quote what the agent wrote. Intent entry, reservation, and a ticket or a hold, in one transaction. A call id that was answered
+-- before gets its first answer again. A limit turns a permit into a hold; nothing here turns a deny or a hold into less.
+create function gate.commit_call(p_call text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  c json := p_call::json;
+  v_run controls.run := (select r from controls.run r where r.principal_id = c ->> 'principal');
+  v_rule json := c -> 'rule';
+  v_decision uuid := gen_random_uuid();
+  v_hold uuid;
+  v_until timestamptz;
+  v_verdict text := c ->> 'verdict';
+  v_reasons jsonb := coalesce((c ->> 'reasons')::jsonb, '[]');
+  v_limit int;
+  v_answer json;
+  v_salt bytea := uuid_send(gen_random_uuid());
+  v_tier text := v_rule ->> 'tier'; v_kind text := v_rule ->> 'kind'; v_people int := (v_rule ->> 'people')::int; v_window int := (v_rule ->> 'windowSeconds')::int;
+begin
+  if v_run.run_id is null then raise exception 'RunUnknown' using errcode = '42501'; end if;
+  perform pg_advisory_xact_lock(hashtextextended('gate.call:' || v_run.run_id || ':' || (c ->> 'callId'), 0));
+  select answer::json into v_answer from gate.call where run_id = v_run.run_id and call_id = c ->> 'callId';
+  if found then return v_answer; end if;
+
+  if v_verdict <> 'deny' then
+    v_limit := gate.exceeded(v_run.agent, v_run.run_id, c ->> 'ruleId', v_rule -> 'limits', (c ->> 'output')::json);
+    if v_limit is not null then
+      v_verdict := 'hold';
+      v_reasons := v_reasons || to_jsonb(format('LimitExceeded: limits[%s] of %s is used up', v_limit, v_rule ->> 'scope'));
+    end if;
+  end if;
+  if v_verdict = 'hold' and v_kind = 'auto' then
+    -- Doubt about a call that nobody would have been asked about goes to the strictest tier there is for people.
+    select name, kind, window_seconds, people into v_tier, v_kind, v_window, v_people from controls.tier where kind = 'human' order by people desc, name limit 1;
+    if not found then v_verdict := 'deny'; v_reasons := v_reasons || '"NoTierForPeople: the hold queue has no human tier"'; end if;
+  end if;
+  if v_verdict = 'hold' and (select count(*) from hold.hold where agent = v_run.agent and status = 'pending') >= 20 then
+    v_verdict := 'deny';
+    v_reasons := v_reasons || '"HoldsFull: 20 calls of this agent wait already; a flood is refused, not queued"';
+  end if;
+  if v_verdict = 'hold' then
+    v_hold := gen_random_uuid();
+    v_until := controls.now() + make_interval(secs => v_window);
+  end if;
+
+  v_answer := json_strip_nulls(json_build_object('verdict', v_verdict, 'decisionId', v_decision, 'holdId', v_hold, 'holdUntil', v_until,
+    'reasons', case when v_verdict <> 'permit' then v_reasons end));
+  perform gate.entry('call.intent', v_run, v_decision, json_build_object('action', c ->> 'action', 'verdict', v_verdict, 'scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId',
+    'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r), 'hold', v_hold, 'hold_until', v_until, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest',
+    'manifest_digest', c ->> 'manifestDigest', 'model', v_run.model, 'reference', coalesce(c ->> 'reference', v_run.reference), 'call_id', c ->> 'callId',
+    'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
+  insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'), c ->> 'ruleId',
+    v_rule -> 'row' ->> 'sql', (c ->> 'output')::json ->> (v_rule -> 'row' ->> 'parameter'), v_verdict, v_answer::text, null,
+    case v_verdict when 'permit' then 'permitted' when 'hold' then 'held' else 'denied' end, c ->> 'justification', controls.now());
+  if v_verdict <> 'deny' then
+    insert into gate.usage
+      select v_decision, v_run.agent, c ->> 'ruleId', (l.i - 1)::int, coalesce((c ->> 'output')::json ->> (l.value ->> 'forEach'), ''), v_run.run_id,
+             gate.amount(l.value, (c ->> 'output')::json), controls.now()
+      from json_array_elements(v_rule -> 'limits') with ordinality l(value, i);
+  end if;
+  if v_verdict = 'permit' then
+    insert into gate.ticket select decision_id, digest, 'permit', controls.now() from gate.call where decision_id = v_decision;
+  elsif v_verdict = 'hold' then
+    insert into hold.hold select v_hold, v_decision, v_run.run_id, v_run.agent, c ->> 'action', v_tier, v_kind,
+      coalesce((select array_agg(value) from json_array_elements_text(v_rule -> 'approvers')), '{}'), v_people, digest, controls.now(), v_until
+      from gate.call where decision_id = v_decision;
+  end if;
+  return v_answer;
+end $$;
+
+-- Spends a ticket. Everything that could have changed since the verdict is asked again in this transaction; a refusal settles the
+-- ticket, so it cannot be tried twice.
+create function gate.redeem(p_decision uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_ticket gate.ticket;
+  v_call gate.call;
+  v_run controls.run;
+  v_agent controls.agent;
+  v_tool json;
+  v_action controls.action;
+  v_refused text;
+begin
+  select * into v_ticket from gate.ticket where decision_id = p_decision for update;
+  if not found then return json_build_object('refused', 'TicketMissing'); end if;
+  if v_ticket.redeemed_at is not null then return json_build_object('refused', 'TicketSpent'); end if;
+  v_call := (select c from gate.call c where c.decision_id = p_decision);
+  v_run := (select r from controls.run r where r.run_id = v_call.run_id);
+  v_agent := (select a from controls.agent a where a.name = v_call.agent);
+  v_tool := (select s.compiled::json -> 'tools' -> v_call.action from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
+  v_action := (select a from controls.action a where a.name = v_call.action);
+  v_refused := case
+    when not v_agent.enabled then 'AgentDisabled'
+    when v_agent.card_digest <> v_run.card_digest then 'CardChanged'
+    when v_ticket.digest <> v_call.digest or v_call.digest <> encode(sha256(v_call.salt || convert_to(v_call.parameters, 'UTF8')), 'hex') then 'DigestChanged'
+    when v_tool ->> 'kind' = 'action' and v_action.manifest_digest is distinct from v_tool ->> 'manifestDigest' then 'ActionChanged'
+    when v_call.row_rule is not null and not gate.row_holds(v_call.row_rule, v_call.row_key) then 'RowChanged'
+  end;
+  update gate.ticket set redeemed_at = controls.now() where decision_id = p_decision;
+  if v_refused is not null then
+    perform gate.settle(v_call, v_run, 'refused', json_build_object('refused', v_refused)::text, '[]', null);
+    return json_build_object('refused', v_refused);
+  end if;
+  update gate.call set status = 'executing' where decision_id = p_decision;
+  return json_build_object('decisionId', p_decision, 'agent', v_call.agent, 'run', v_call.run_id, 'action', v_call.action, 'kind', v_tool ->> 'kind', 'table', v_tool ->> 'table', 'columns', v_tool -> 'columns',
+    'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'justification', v_call.justification);
+end $$;
+
+create function gate.settle(p_call gate.call, p_run controls.run, p_status text, p_result text, p_writes json, p_bundle text) returns void language plpgsql as $$
+begin
+  update gate.ticket set settled_at = controls.now() where decision_id = p_call.decision_id;
+  update gate.call set status = p_status, result = p_result where decision_id = p_call.decision_id;
+  -- A failed or unknown outcome keeps its reservation: it may have had an effect.
+  if p_status = 'refused' then update gate.usage set released = true where decision_id = p_call.decision_id; end if;
+  perform gate.entry('call.outcome', p_run, p_call.decision_id, json_build_object('action', p_call.action, 'status', p_status, 'downstream_writes', p_writes, 'bundle_digest', p_bundle,
+    'effect', (select s.compiled::json -> 'tools' -> p_call.action ->> 'effect' from controls.scope s where s.agent = p_run.agent and s.card_digest = p_run.card_digest and s.environment = p_run.environment)),
+    null, p_result);
+end $$;
+
+-- Records what came of a redeemed ticket, once.
+create function gate.outcome(p_decision uuid, p_status text, p_result text, p_writes text, p_bundle text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_ticket gate.ticket;
+  v_call gate.call;
+  v_run controls.run;
+begin
+  if p_status not in ('executed', 'failed', 'unknown') then raise exception 'StatusUnknown: %', p_status using errcode = '22023'; end if;
+  select * into v_ticket from gate.ticket where decision_id = p_decision for update;
+  if not found or v_ticket.redeemed_at is null or v_ticket.settled_at is not null then return false; end if;
+  v_call := (select c from gate.call c where c.decision_id = p_decision);
+  v_run := (select r from controls.run r where r.run_id = v_call.run_id);
+  perform gate.settle(v_call, v_run, p_status, p_result, p_writes::json, p_bundle);
+  return true;
+end $$;
+
+-- What the gate answers when asked for a call or a hold of this run, and of no other.
+create function gate.read_hold(p_principal text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('holdId', h.hold_id, 'status', h.status, 'holdUntil', h.hold_until, 'outcome', c.status, 'result', c.result::json)
+  from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
+  where h.hold_id = p_hold and r.principal_id = p_principal
+$$;
+
+-- Records a refusal before there is a run to record it under.
+create function gate.refuse(p_kind text, p_principal text, p_reason text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+  select audit.chain(json_build_array(json_build_object('kind', p_kind, 'facts', json_build_object('principal', p_principal, 'refused', p_reason)::text)))
+$$;

@@ -1,0 +1,129 @@
+-- Holds as compare-and-set. Postgres is the arbiter of who was first; the state machine only keeps the time.
+
+create function hold.entry(p_kind text, p_hold hold.hold, p_facts jsonb, p_inputs text) returns void language plpgsql as $$
+declare
+  v_run controls.run := (select r from controls.run r where r.run_id = p_hold.run_id);
+begin
+  perform gate.entry(p_kind, v_run, p_hold.decision_id, (jsonb_build_object('action', p_hold.action, 'hold', p_hold.hold_id, 'digest', p_hold.digest) || p_facts)::json, p_inputs, null);
+end $$;
+
+-- How long is left of a window.
+create function hold.open(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('holdId', hold_id, 'status', status, 'secondsLeft', greatest(1, ceil(extract(epoch from hold_until - controls.now())))::int) from hold.hold where hold_id = p_hold
+$$;
+
+-- Leaves the state machine's task token beside the hold. When the hold is decided already, says so instead.
+create function hold.attend(p_hold uuid, p_token text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_hold hold.hold;
+begin
+  select * into v_hold from hold.hold where hold_id = p_hold for update;
+  if not found then return json_build_object('refused', 'HoldUnknown'); end if;
+  if v_hold.status = 'pending' then update hold.hold set token = p_token where hold_id = p_hold; end if;
+  return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent, 'holdUntil', v_hold.hold_until);
+end $$;
+
+-- One verdict of one person. The clock is read after the row is locked, so an approval that waited past the end has no effect.
+create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text)
+returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_hold hold.hold;
+  v_run controls.run;
+  v_groups text[] := array(select json_array_elements_text(p_groups::json));
+  v_mine hold.verdict;
+  v_refused text;
+  v_approvals int;
+begin
+  if p_verdict not in ('approve', 'reject') then raise exception 'VerdictUnknown: %', p_verdict using errcode = '22023'; end if;
+  select * into v_hold from hold.hold where hold_id = p_hold for update;
+  if not found then return json_build_object('refused', 'HoldUnknown'); end if;
+  v_run := (select r from controls.run r where r.run_id = v_hold.run_id);
+  v_mine := (select v from hold.verdict v where v.hold_id = p_hold and v.person = p_person);
+  v_refused := case
+    when cardinality(v_groups) = 0 or (cardinality(v_hold.approvers) > 0 and not v_hold.approvers && v_groups) then 'NotAnApprover'
+    when lower(p_person) = lower(v_run.starter) or exists (select from controls.scope s, json_each_text(s.card::json -> 'owners') o
+      where s.agent = v_run.agent and s.card_digest = v_run.card_digest and o.key = 'product' and lower(o.value) = lower(p_person)) then 'OwnRequest'
+    when v_mine.person is not null and v_mine.verdict <> p_verdict then 'AlreadyDecided'
+    when v_mine.person is not null then null
+    when v_hold.status <> 'pending' then case v_hold.status when 'expired' then 'HoldExpired' else 'AlreadyDecided' end
+    when v_hold.hold_until <= controls.now() then 'HoldExpired'
+    when v_hold.digest <> p_digest then 'DigestMismatch'
+  end;
+  if v_refused is not null then
+    perform hold.entry('verdict.refused', v_hold, jsonb_build_object('refused', v_refused, 'person', p_person), null);
+    return json_build_object('refused', v_refused);
+  end if;
+  if v_mine.person is null then
+    insert into hold.verdict values (p_hold, p_person, p_verdict, p_reason, p_signed_in, controls.now());
+    v_approvals := (select count(*) from hold.verdict where hold_id = p_hold and verdict = 'approve');
+    if p_verdict = 'reject' then
+      update hold.hold set status = 'rejected' where hold_id = p_hold returning * into v_hold;
+    elsif v_approvals >= v_hold.people then
+      update hold.hold set status = 'approved' where hold_id = p_hold returning * into v_hold;
+      insert into gate.ticket values (v_hold.decision_id, v_hold.digest, 'approval', controls.now());
+    end if;
+    if v_hold.status = 'rejected' then perform hold.cancel(v_hold); end if;
+    perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold,
+      jsonb_build_object('approver', p_person, 'groups', v_groups, 'signed_in', p_signed_in, 'verdict', p_verdict, 'approvals', v_approvals, 'people', v_hold.people),
+      json_build_object('reason', p_reason)::text);
+  end if;
+  return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
+end $$;
+
+-- A cancelled call had no effect: its reservations are free again.
+create function hold.cancel(p_hold hold.hold) returns void language plpgsql as $$
+begin
+  update gate.call set status = p_hold.status where decision_id = p_hold.decision_id;
+  update gate.usage set released = true where decision_id = p_hold.decision_id;
+end $$;
+
+-- Ends a hold that nobody answered. Called early, or after a verdict, it changes nothing and says how things stand.
+create function hold.expire(p_hold uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_hold hold.hold;
+begin
+  select * into v_hold from hold.hold where hold_id = p_hold for update;
+  if not found then return json_build_object('refused', 'HoldUnknown'); end if;
+  if v_hold.status = 'pending' and v_hold.hold_until <= controls.now() then
+    update hold.hold set status = 'expired' where hold_id = p_hold returning * into v_hold;
+    perform hold.cancel(v_hold);
+    perform hold.entry('hold.expired', v_hold, jsonb_build_object('hold_until', v_hold.hold_until), null);
+  end if;
+  return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent);
+end $$;
+
+-- Claims an approved hold for its one execution.
+create function hold.claim(p_hold uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_hold hold.hold := (select h from hold.hold h where h.hold_id = p_hold);
+begin
+  if v_hold.hold_id is null then return json_build_object('refused', 'HoldUnknown'); end if;
+  if v_hold.status <> 'approved' then return json_build_object('refused', 'NotApproved'); end if;
+  return gate.redeem(v_hold.decision_id);
+end $$;
+
+-- What an approver is shown: the exact bytes and their digest, what the agent saw, and where it stands.
+create function hold.show(p_groups text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_object('holdId', h.hold_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
+    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'justification', c.justification,
+    'request', r.request, 'approvers', h.approvers, 'people', h.people) order by h.hold_until), '[]')
+  from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
+  where (p_hold is null and h.status = 'pending' or h.hold_id = p_hold)
+    and (cardinality(h.approvers) = 0 or h.approvers && array(select json_array_elements_text(p_groups::json)))
+$$;
+
+grant usage on schema gate to {{role.broker}}, {{role.gate}}, {{role.executor}};
+
+grant usage on schema hold to {{role.executor}}, {{role.decide}}, {{role.expiry}};
+
+revoke all on all functions in schema gate, hold from public;
+
+grant execute on function gate.start_run(text, text, text, text, text, text, text, int), gate.bind_run(text, text) to {{role.broker}};
+
+grant execute on function gate.open_call(text, text, text, text, text), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text, text) to {{role.gate}};
+
+grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text), hold.claim(uuid) to {{role.executor}};
+
+grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.show(text, uuid) to {{role.decide}};
+
+grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid) to {{role.expiry}};

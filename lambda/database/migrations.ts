@@ -1,0 +1,49 @@
+import controls from './001-controls.sql';
+import audit from './002-audit.sql';
+import gate from './003-gate.sql';
+import hold from './004-hold.sql';
+import { createHash } from 'node:crypto';
+import { ControlsError } from '../../lib/scope/controls-error';
+import { sqlIdent, sqlLiteral } from '../../lib/scope/encode';
+import { DUTIES, Duty, dutyRole } from '../../lib/scope/names';
+
+/** One step of the schema. Applied once, in order, and never edited afterwards: the checksum is remembered. */
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly checksum: string;
+  statements(controlsName: string): string[];
+}
+
+/** Longest statement that the Data API takes, in characters. */
+const LONGEST_STATEMENT = 65_536;
+
+/** The schema, in order. */
+export const MIGRATIONS: readonly Migration[] = [['controls', controls], ['audit', audit], ['gate', gate], ['hold', hold]].map(([name, text], index) => migration(index + 1, name as string, text as string));
+
+function migration(version: number, name: string, text: string): Migration {
+  return {
+    version,
+    name,
+    checksum: createHash('sha256').update(text).digest('hex'),
+    statements: (controlsName) => split(named(text, controlsName)),
+  };
+}
+
+/** Puts the roles' names in; nothing else varies between control planes. */
+function named(text: string, controlsName: string): string {
+  return text.replaceAll(/\{\{(role|name)\.(\w+)\}\}/g, (_, form: string, duty: string) => {
+    if (!(DUTIES as readonly string[]).includes(duty)) throw new ControlsError('MigrationInvalid', `no duty is called ${duty}`);
+    const role = dutyRole(controlsName, duty as Duty);
+    return form === 'role' ? sqlIdent(role, duty) : sqlLiteral(role, duty);
+  });
+}
+
+// The Data API takes one statement a call. A statement ends with a semicolon and a blank line; bodies of functions hold no blank lines.
+function split(text: string): string[] {
+  const statements = text.split(/;\s*\n\s*\n|;\s*$/).map((part) => part.trim()).filter((part) => part.replaceAll(/^--.*$/gm, '').trim() !== '');
+  for (const statement of statements) {
+    if (statement.length > LONGEST_STATEMENT) throw new ControlsError('MigrationInvalid', `a statement has ${statement.length} characters; the Data API takes ${LONGEST_STATEMENT}`);
+  }
+  return statements;
+}

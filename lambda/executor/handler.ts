@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { arg, callFunction, required } from '../database/connection';
+import { handlerName } from '../../lib/scope/names';
+import type { ActionAnswer, ActionRequest } from '../action/protocol';
+
+/** A permitted call, or an approved hold. Ids only: everything else is in Postgres, where nobody between here and there can change it. */
+type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string };
+
+interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
+  readonly refused?: string;
+  readonly kind: 'action' | 'read';
+  readonly function: string | null;
+  readonly table: string | null;
+  readonly columns: readonly string[] | null;
+  readonly salt: string;
+  readonly digest: string;
+}
+
+type Outcome = { readonly status: 'executed' | 'failed' | 'unknown'; readonly answer: ActionAnswer };
+
+/** Redeems the ticket, invokes the action once, and records what came of it. */
+export async function handler(event: ExecutorEvent): Promise<object> {
+  const ticket = 'holdId' in event
+    ? await callFunction<Redeemed>('hold.claim', { hold: arg.uuid(event.holdId) })
+    : await callFunction<Redeemed>('gate.redeem', { decision: arg.uuid(event.decisionId) });
+  if (ticket.refused !== undefined) return { status: 'refused', refused: ticket.refused };
+
+  const outcome = await invoke(ticket);
+  const { answer } = outcome;
+  await callFunction('gate.outcome', {
+    decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(JSON.stringify(answer.error === undefined ? answer.result ?? null : { error: answer.error })),
+    writes: arg.text(JSON.stringify(answer.writes)), bundle: arg.text(answer.bundleDigest),
+  });
+  return outcome.status === 'executed' ? { status: 'executed', result: answer.result ?? null } : { status: outcome.status, error: answer.error };
+}
+
+async function invoke(ticket: Redeemed): Promise<Outcome> {
+  const none = { writes: [], bundleDigest: null };
+  // The bytes that run are the bytes that were decided on, whoever wrote to the table since.
+  const digest = createHash('sha256').update(Buffer.from(ticket.salt, 'hex')).update(ticket.parameters, 'utf8').digest('hex');
+  if (digest !== ticket.digest) return { status: 'failed', answer: { ...none, error: 'DigestChanged' } };
+  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
+  const { decisionId, agent, action, loginSecretArn, parameters, justification, table, columns } = ticket;
+  const request: ActionRequest = { decisionId, agent, action, loginSecretArn, parameters, justification, ...(table !== null && columns ? { table, columns } : {}) };
+  try {
+    // One attempt: the SDK's retries could run an effect twice.
+    const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({
+      FunctionName: ticket.kind === 'read' ? handlerName(required('CONTROLS_NAME'), 'read') : ticket.function ?? '',
+      Payload: JSON.stringify(request),
+    }));
+    if (FunctionError !== undefined || !Payload) return { status: 'unknown', answer: { ...none, error: 'the action ended without an answer' } };
+    const answer = JSON.parse(Payload.transformToString()) as ActionAnswer;
+    return { status: answer.error === undefined ? 'executed' : 'failed', answer };
+  } catch (error) {
+    return { status: 'unknown', answer: { ...none, error: error instanceof Error ? error.name : 'the action could not be reached' } };
+  }
+}

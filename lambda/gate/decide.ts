@@ -1,0 +1,94 @@
+import { Validator } from '@cfworker/json-schema';
+import type { Rule, Tool } from '../../lib/scope/compile';
+import type { PolicySet } from './policy-set';
+
+/** A call as the agent proposed it. */
+export interface Proposal {
+  readonly action: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly justification?: string | undefined;
+  readonly reference?: string | undefined;
+}
+
+/** What Postgres knows of the run and the call. */
+export interface Known {
+  /** Why the run may not call at all. */
+  readonly stopped: string | null;
+  /** Digest of the action's declaration as it is deployed; absent for gated reads. */
+  readonly manifestDigest: string | null;
+  /** Rules whose row condition holds for this call. */
+  readonly rowsHold: readonly string[];
+}
+
+/** The gate's verdict, before windowed limits. */
+export interface Verdict {
+  readonly verdict: 'permit' | 'hold' | 'deny';
+  /** `Code: sentence`. */
+  readonly reasons: readonly string[];
+  readonly ruleId?: string;
+  readonly rule?: Rule;
+}
+
+const deny = (...reasons: string[]): Verdict => ({ verdict: 'deny', reasons });
+
+/** Decides one call. Pure and total: whatever is not clearly permitted is held or denied. The order is docs/life-of-a-call.md's. */
+export function decide(policies: PolicySet, proposal: Proposal, known: Known): Verdict {
+  const { scope } = policies;
+  if (known.stopped !== null) return deny(`${known.stopped}: this run may make no more calls`);
+  const tool = Object.hasOwn(scope.tools, proposal.action) ? scope.tools[proposal.action] : undefined;
+  if (!tool) return deny('ActionUnknown: the card of this agent calls no such action');
+  if (tool.kind === 'action' && known.manifestDigest !== tool.manifestDigest) return deny('ActionChanged: the action is not the one the card was compiled against; deploy the agent again');
+  const faults = parameterFaults(tool, proposal.parameters);
+  if (faults.length > 0) return deny(...faults);
+
+  const ids = policies.permitting({
+    agent: scope.agent,
+    action: proposal.action,
+    parameters: tool.kind === 'action' ? proposal.parameters : {},
+    columns: tool.kind === 'read' ? columnsOf(proposal.parameters) : [],
+  });
+  if (ids.length === 0) return deny('OutOfScope: no scope of the card permits this call with these parameters');
+  const rules = ids.map((id) => [id, scope.rules[id] as Rule] as const).filter(([id, rule]) => !rule.row || known.rowsHold.includes(id));
+  if (rules.length === 0) return deny('RowOutOfScope: the row that the call names is not one the card allows');
+
+  // Where scopes overlap, the stricter one is the one used.
+  const [ruleId, rule] = rules.reduce((strict, next) => (RANK[next[1].kind] > RANK[strict[1].kind] ? next : strict));
+  const missing = missingEvidence(rule, proposal);
+  if (missing.length > 0) return { ...deny(...missing), ruleId, rule };
+  const doubts = doubtsAbout(rule, tool);
+  return { verdict: doubts.length > 0 ? 'hold' : 'permit', reasons: doubts, ruleId, rule };
+}
+
+const RANK = { auto: 0, verify: 1, human: 2 } as const;
+
+function missingEvidence(rule: Rule, { justification, reference }: Proposal): string[] {
+  return [
+    ...(rule.requires.includes('written-justification') && !justification?.trim() ? ['JustificationMissing: the scope asks for a written justification'] : []),
+    ...(rule.requires.includes('ticket') && !reference ? ['ReferenceMissing: the scope asks for a ticket, request or business event'] : []),
+  ];
+}
+
+function doubtsAbout(rule: Rule, tool: Tool): string[] {
+  if (rule.kind !== 'auto') return [`TierAsksPeople: ${rule.scope} is of tier ${rule.tier}`];
+  // Nothing yet proves where the value of a sink came from, so an effect that goes somewhere is asked about.
+  return tool.effect === 'write' && tool.sinks.length > 0 ? [`ProvenanceUnknown: ${tool.sinks.join(', ')} decides where the effect goes`] : [];
+}
+
+/** Faults of the parameters against the very schema that the model is shown. Names of fields only: values may be anybody's. */
+function parameterFaults(tool: Tool, parameters: Readonly<Record<string, unknown>>): string[] {
+  const known = Object.keys((tool.schema.inputSchema.properties ?? {}) as object);
+  const unknown = Object.keys(parameters).filter((name) => !known.includes(name));
+  if (unknown.length > 0) return [`ParameterUnknown: ${unknown.length} of the parameters are not declared; declared are ${known.join(', ')}`];
+  const missing = ((tool.schema.inputSchema.required ?? []) as string[]).filter((name) => !Object.hasOwn(parameters, name));
+  if (missing.length > 0) return [`ParameterMissing: ${missing.join(', ')}`];
+  const { valid, errors } = new Validator(tool.schema.inputSchema, '2020-12', false).validate(parameters);
+  if (valid) return [];
+  const fields = new Set(errors.map(({ instanceLocation }) => instanceLocation.split('/')[1]).filter((name): name is string => name !== undefined && known.includes(name)));
+  return [...fields].map((name) => `ParameterInvalid: ${name} must match ${JSON.stringify((tool.schema.inputSchema.properties as Record<string, unknown>)[name])}`)
+    .concat(fields.size === 0 ? ['ParameterInvalid: the parameters do not match the schema'] : []);
+}
+
+/** Every column that a read touches: what is filtered on is read, too. */
+function columnsOf(parameters: Readonly<Record<string, unknown>>): string[] {
+  return [...new Set([...(parameters.columns as string[]), ...Object.keys((parameters.where ?? {}) as object)])];
+}

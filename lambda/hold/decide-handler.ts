@@ -1,0 +1,56 @@
+import * as v from 'valibot';
+import { approverRoleName } from '../../lib/scope/names';
+import { arg, callFunction, required } from '../database/connection';
+import { Caller, HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
+import { parse } from '../http/parse';
+
+const Verdict = v.strictObject({
+  verdict: v.picklist(['approve', 'reject']),
+  /** Digest of what was shown; a verdict on anything else has no effect. */
+  digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the digest of the hold that was shown is expected')),
+  reason: v.pipe(v.string(), v.minLength(1), v.maxLength(2_000)),
+});
+
+/** `POST /holds/{holdId}/verdict` and `GET /holds/pending`: people only, known by the approver role whose trust policy demands MFA. */
+async function decide(request: HttpRequest): Promise<HttpResponse> {
+  const groups = groupsOf(request.caller);
+  if (request.route.startsWith('GET ')) {
+    return { status: 200, body: { holds: await callFunction('hold.show', { groups: arg.text(JSON.stringify(groups)), hold: { cast: 'uuid', value: null } }) } };
+  }
+  const holdId = request.path.holdId ?? '';
+  if (!/^[0-9a-f-]{36}$/.test(holdId)) throw new HttpError(404, 'HoldUnknown', 'there is no such hold');
+  const { verdict, digest, reason } = parse(Verdict, request.body);
+  const decided = await callFunction<{ refused?: string; status?: string; token?: string | null }>('hold.decide', {
+    hold: arg.uuid(holdId), digest: arg.text(digest), verdict: arg.text(verdict), person: arg.text(request.caller.sessionName),
+    groups: arg.text(JSON.stringify(groups)), signed_in: arg.text(`mfa ${request.caller.roleName}`), reason: arg.text(reason),
+  });
+  if (decided.refused !== undefined) throw new HttpError(decided.refused === 'HoldUnknown' ? 404 : 409, decided.refused, REFUSALS[decided.refused] ?? 'the verdict was refused');
+  if (decided.token) await wake(decided.token, decided.status as string);
+  return { status: 200, body: { holdId, status: decided.status } };
+}
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  HoldUnknown: 'there is no such hold',
+  HoldExpired: 'the window is over; the call was cancelled',
+  AlreadyDecided: 'the hold was decided before',
+  DigestMismatch: 'the digest is not that of this hold; load it again and read what it would do',
+  NotAnApprover: 'none of your groups may decide this hold',
+  OwnRequest: 'who asked for a call, or owns its agent, cannot approve it',
+};
+
+function groupsOf({ roleName }: Caller): string[] {
+  const prefix = approverRoleName(required('CONTROLS_NAME'), '');
+  return roleName.startsWith(prefix) ? [roleName.slice(prefix.length)] : [];
+}
+
+/** Tells the state machine. It may have ended meanwhile, or been told before; Postgres has the verdict, so neither matters. */
+async function wake(taskToken: string, status: string): Promise<void> {
+  const { SendTaskSuccessCommand, SFNClient } = await import('@aws-sdk/client-sfn');
+  try {
+    await new SFNClient({}).send(new SendTaskSuccessCommand({ taskToken, output: JSON.stringify({ status }) }));
+  } catch (error) {
+    if (!(error instanceof Error) || !['TaskTimedOut', 'TaskDoesNotExist', 'InvalidToken'].includes(error.name)) throw error;
+  }
+}
+
+export const handler = httpHandler(decide);

@@ -1,0 +1,82 @@
+import { DatabaseUnavailable } from '../database/connection';
+
+/** What API Gateway's HTTP API hands to a function, payload format 2.0; only what is used here. */
+export interface HttpEvent {
+  readonly routeKey: string;
+  readonly rawPath: string;
+  readonly pathParameters?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly isBase64Encoded?: boolean;
+  readonly requestContext: {
+    readonly requestId: string;
+    readonly authorizer?: { readonly iam?: { readonly userArn: string; readonly userId: string; readonly accountId: string } };
+  };
+}
+
+/** Who signed the request, as API Gateway authenticated it. Nothing of a body says who is calling. */
+export interface Caller {
+  /** `AROA...:session`: role id and session name, which nobody can choose. */
+  readonly principalId: string;
+  /** `arn:aws:sts::...:assumed-role/NAME/SESSION`. */
+  readonly arn: string;
+  readonly roleName: string;
+  readonly sessionName: string;
+}
+
+export interface HttpRequest {
+  readonly route: string;
+  readonly path: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly caller: Caller;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** A refusal with a status. */
+export class HttpError extends Error {
+  public constructor(public readonly status: number, public readonly code: string, message: string) {
+    super(message);
+  }
+}
+
+const LONGEST_BODY = 256 * 1024;
+
+/** Turns a core function into the handler of an HTTP API: parses, authenticates, and maps results and errors. */
+export function httpHandler(core: (request: HttpRequest) => Promise<HttpResponse>): (event: HttpEvent) => Promise<object> {
+  return async (event) => {
+    try {
+      return reply(await core({ route: event.routeKey, path: event.pathParameters ?? {}, body: parsed(event), caller: callerOf(event) }));
+    } catch (error) {
+      if (error instanceof HttpError) return reply({ status: error.status, body: { error: error.code, message: error.message } });
+      if (error instanceof DatabaseUnavailable) return reply({ status: 503, body: { error: error.name, message: error.message } }, { 'retry-after': '5' });
+      // Never the message: it may quote parameters.
+      console.error(JSON.stringify({ level: 'error', requestId: event.requestContext.requestId, error: error instanceof Error ? error.name : 'unknown' }));
+      return reply({ status: 500, body: { error: 'InternalError', message: `the call was not decided; nothing was done; request ${event.requestContext.requestId}` } });
+    }
+  };
+}
+
+function callerOf(event: HttpEvent): Caller {
+  const iam = event.requestContext.authorizer?.iam;
+  const [, roleName, sessionName] = /^arn:[^:]+:sts::\d+:assumed-role\/([^/]+)\/([^/]+)$/.exec(iam?.userArn ?? '') ?? [];
+  if (!iam || roleName === undefined || sessionName === undefined) throw new HttpError(403, 'NotASession', 'a signed request of a role session is needed; users and anonymous callers have no part here');
+  return { principalId: iam.userId, arn: iam.userArn, roleName, sessionName };
+}
+
+function parsed(event: HttpEvent): unknown {
+  const text = event.isBase64Encoded ? Buffer.from(event.body ?? '', 'base64').toString('utf8') : event.body ?? '';
+  if (text.length > LONGEST_BODY) throw new HttpError(413, 'BodyTooLarge', `the body has ${text.length} characters; at most ${LONGEST_BODY} are taken`);
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HttpError(400, 'NotJson', 'the body is not JSON');
+  }
+}
+
+function reply({ status, body }: HttpResponse, headers: Record<string, string> = {}): object {
+  return { statusCode: status, headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers }, body: JSON.stringify(body) };
+}

@@ -1,0 +1,13 @@
+import * as v from 'valibot';
+import { HttpError } from './http';
+
+/** Parses a body, or refuses it naming the field. Unknown fields are refused: a misspelt one must not pass as absent. */
+export function parse<const S extends v.GenericSchema>(schema: S, body: unknown): v.InferOutput<S> {
+  const result = v.safeParse(schema, body);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new HttpError(400, 'BodyInvalid', `${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`);
+}
+
+/** An identifier of somebody's system: printable ASCII without spaces, so that it can stand in a chained entry. */
+export const identifier = (longest: number) => v.pipe(v.string(), v.maxLength(longest), v.regex(/^[\x21-\x7e]+$/, 'letters, digits and punctuation without spaces are expected'));

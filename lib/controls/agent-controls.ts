@@ -1,0 +1,157 @@
+import { ArnFormat, Aws, Duration, IResource, RemovalPolicy, Resource, Stack } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import * as ssm from 'aws-cdk-lib/aws-ssm';
+import { Construct } from 'constructs';
+import { ActionCatalog } from '../action/action-catalog';
+import { ActionCode } from '../action/action-code';
+import { AgentAction } from '../action/agent-action';
+import { AuditLogTable, IAuditLogTable } from '../audit/audit-log-table';
+import { ScopeCard } from '../card/scope-card';
+import { ControlsCluster } from '../database/controls-cluster';
+import { ControlsDatabase, IControlsDatabase } from '../database/controls-database';
+import { IToolGate, ToolGate } from '../gate/tool-gate';
+import { Approver } from '../hold/approver';
+import { HoldQueue, IHoldQueue } from '../hold/hold-queue';
+import { HoldTier } from '../hold/hold-tier';
+import { AgentIdentity } from '../identity/agent-identity';
+import { IRunBroker, RunBroker } from '../identity/run-broker';
+import { auditorRoleName, dutySecretName, handlerName, parameterName } from '../scope/names';
+
+/** A whole control plane, here or in another app. */
+export interface IAgentControls extends IResource {
+  /** Name of the control plane. */
+  readonly controlsName: string;
+  /** Its database and registrar. */
+  readonly database: IControlsDatabase;
+  /** Its audit log. */
+  readonly auditLog: IAuditLogTable;
+  /** Its hold queue. */
+  readonly holdQueue: IHoldQueue;
+  /** Its broker. */
+  readonly broker: IRunBroker;
+  /** Its gate. */
+  readonly gate: IToolGate;
+  /** Adds an agent below this construct, so in its stack. In another stack use `new AgentIdentity(stack, ...)`. */
+  addAgent(id: string, options: AddAgentOptions): AgentIdentity;
+  /** Adds an action below this construct, so in its stack. In another stack use `new AgentAction(stack, ...)`. */
+  addAction(id: string, options: AddActionOptions): AgentAction;
+}
+
+/** Options of `addAgent`. */
+export interface AddAgentOptions {
+  /** What the agent may read and call. */
+  readonly card: ScopeCard;
+  /** Declarations of its actions. @default - the `AgentAction`s of this app */
+  readonly catalog?: ActionCatalog;
+  /** Environment of the card to compile. @default - that of the control plane; 'dev' when it belongs to another app */
+  readonly environment?: string;
+}
+
+/** Options of `addAction`. */
+export interface AddActionOptions {
+  /** Code and declaration. */
+  readonly code: ActionCode;
+  /** Environment of the function. @default - none */
+  readonly environment?: { [key: string]: string };
+}
+
+/** Props of `AgentControls`. Nothing is required. */
+export interface AgentControlsProps {
+  /** Name of the control plane, see `ControlsDatabaseProps.controlsName`. @default 'agent-controls' */
+  readonly controlsName?: string;
+  /** Environment of the cards to compile. @default 'dev' - production data is closed until you ask for it */
+  readonly environment?: string;
+  /** Where Postgres comes from. @default ControlsCluster.serverless() */
+  readonly cluster?: ControlsCluster;
+  /** Tiers a card may name. @default - `verify` and `human`, 5 minutes each, decided by the groups that cards name */
+  readonly tiers?: HoldTier[];
+  /** How long a run's credentials live. @default Duration.minutes(30) */
+  readonly sessionDuration?: Duration;
+  /** Where holds are announced. @default - a new topic, see `holdQueue.notificationTopic` */
+  readonly notificationTopic?: sns.ITopic;
+  /** What happens to the database. @default RemovalPolicy.RETAIN */
+  readonly removalPolicy?: RemovalPolicy;
+}
+
+/** The controls with sensible defaults. Everything it makes is public, and everything can be made one by one instead. */
+export class AgentControls extends Resource implements IAgentControls {
+  /**
+   * Refers to a control plane that `cdk deploy` made in this account and region, by its name; creates nothing.
+   *
+   * Nothing is looked up at synth and nothing is exported or imported by CloudFormation: ARNs follow from the name, and what
+   * does not (the API's id, the cluster's ARN) is read at deploy from the parameters under `/<controlsName>/`.
+   */
+  public static fromControlsName(scope: Construct, id: string, controlsName: string): IAgentControls {
+    return new ImportedAgentControls(scope, id, controlsName);
+  }
+
+  public readonly controlsName: string;
+  public readonly database: ControlsDatabase;
+  public readonly auditLog: AuditLogTable;
+  public readonly holdQueue: HoldQueue;
+  public readonly broker: RunBroker;
+  public readonly gate: ToolGate;
+  /** Role that auditors assume, with MFA: it reads and verifies the log, and decides nothing. */
+  public readonly auditorRole: iam.Role;
+  private readonly environment: string;
+
+  constructor(scope: Construct, id: string, props: AgentControlsProps = {}) {
+    super(scope, id);
+    this.environment = props.environment ?? 'dev';
+    this.database = new ControlsDatabase(this, 'Database', { controlsName: props.controlsName, cluster: props.cluster, removalPolicy: props.removalPolicy });
+    this.controlsName = this.database.controlsName;
+    this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database });
+    this.broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration });
+    this.holdQueue = new HoldQueue(this, 'Holds', { auditLog: this.auditLog, tiers: props.tiers, notificationTopic: props.notificationTopic });
+    this.gate = new ToolGate(this, 'Gate', { broker: this.broker, holdQueue: this.holdQueue });
+    this.auditorRole = new iam.Role(this, 'Auditor', {
+      roleName: auditorRoleName(this.controlsName),
+      description: 'Reads and verifies the audit log; people only, with MFA',
+      assumedBy: new iam.PrincipalWithConditions(new iam.AccountPrincipal(Aws.ACCOUNT_ID), { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
+    });
+    this.auditLog.grantVerify(this.auditorRole);
+  }
+
+  public addAgent(id: string, options: AddAgentOptions): AgentIdentity {
+    // The groups on a card can decide without being named a second time; a queue with tiers of its own says for itself.
+    for (const { call } of options.card._card.scopes) {
+      for (const group of (call ?? []).flatMap(({ approval }) => approval.approvers ?? [])) this.holdQueue._approverRole(Approver.group(group));
+    }
+    return new AgentIdentity(this, id, { broker: this.broker, environment: this.environment, ...options });
+  }
+
+  public addAction(id: string, options: AddActionOptions): AgentAction {
+    return new AgentAction(this, id, { gate: this.gate, ...options });
+  }
+}
+
+class ImportedAgentControls extends Resource implements IAgentControls {
+  public readonly controlsName: string;
+  public readonly database: IControlsDatabase;
+  public readonly auditLog: IAuditLogTable;
+  public readonly holdQueue: IHoldQueue;
+  public readonly broker: IRunBroker;
+  public readonly gate: IToolGate;
+
+  constructor(scope: Construct, id: string, controlsName: string) {
+    super(scope, id);
+    this.controlsName = controlsName;
+    const read = (what: 'api-id' | 'cluster-arn' | 'database'): string => ssm.StringParameter.valueForStringParameter(this, parameterName(controlsName, what));
+    const role = (handler: string): string => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${handlerName(controlsName, handler)}`;
+    const secret = (duty: 'append' | 'auditor'): string => Stack.of(this).formatArn({ service: 'secretsmanager', resource: 'secret', resourceName: `${dutySecretName(controlsName, duty)}-??????`, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
+    this.database = ControlsDatabase.fromControlsDatabaseAttributes(this, 'Database', { controlsName, clusterArn: read('cluster-arn'), databaseName: read('database') });
+    this.auditLog = AuditLogTable.fromAuditLogTableAttributes(this, 'AuditLog', { database: this.database, appendSecretArn: secret('append'), readSecretArn: secret('auditor') });
+    this.broker = RunBroker.fromRunBrokerAttributes(this, 'Broker', { auditLog: this.auditLog, roleArn: role('broker'), apiId: read('api-id') });
+    this.holdQueue = HoldQueue.fromHoldQueueAttributes(this, 'Holds', { auditLog: this.auditLog, stateMachineArn: Stack.of(this).formatArn({ service: 'states', resource: 'stateMachine', resourceName: `${controlsName}-hold-window`, arnFormat: ArnFormat.COLON_RESOURCE_NAME }), executorRoleArn: role('executor') });
+    this.gate = ToolGate.fromToolGateAttributes(this, 'Gate', { broker: this.broker, holdQueue: this.holdQueue });
+  }
+
+  public addAgent(id: string, options: AddAgentOptions): AgentIdentity {
+    return new AgentIdentity(this, id, { broker: this.broker, ...options });
+  }
+
+  public addAction(id: string, options: AddActionOptions): AgentAction {
+    return new AgentAction(this, id, { gate: this.gate, ...options });
+  }
+}

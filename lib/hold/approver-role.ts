@@ -1,0 +1,33 @@
+import { Aws, Duration } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import type { HoldQueue } from './hold-queue';
+
+/** Props of `ApproverRole`. */
+export interface ApproverRoleProps {
+  readonly roleName: string;
+  readonly holdQueue: HoldQueue;
+}
+
+/**
+ * The role that people of one group assume to decide holds. Its trust policy demands MFA and a session named after the IAM user,
+ * so a verdict names a person and how the person signed in, and nobody can sign as somebody else.
+ */
+export class ApproverRole extends Construct {
+  public readonly role: iam.Role;
+
+  public constructor(scope: Construct, id: string, props: ApproverRoleProps) {
+    super(scope, id);
+    this.role = new iam.Role(this, 'Role', {
+      roleName: props.roleName,
+      description: 'Decides holds; people only, with MFA',
+      maxSessionDuration: Duration.hours(1),
+      assumedBy: new iam.PrincipalWithConditions(new iam.AccountPrincipal(Aws.ACCOUNT_ID), {
+        Bool: { 'aws:MultiFactorAuthPresent': 'true' },
+        NumericLessThan: { 'aws:MultiFactorAuthAge': '3600' },
+        StringEquals: { 'sts:RoleSessionName': '${aws:username}' },
+      }),
+    });
+    props.holdQueue.grantDecide(this.role);
+  }
+}

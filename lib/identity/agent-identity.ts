@@ -1,0 +1,189 @@
+import { Aws, IResource, RemovalPolicy, Resource } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import { Construct, IConstruct } from 'constructs';
+import { ActionCatalog } from '../action/action-catalog';
+import { ScopeCard } from '../card/scope-card';
+
+import { invokeArn } from '../gate/api-route';
+import { AppIndex } from '../registration/app-index';
+import { StackRegistration } from '../registration/stack-registration';
+import { compileAws } from '../scope/compile-aws';
+import { compile } from '../scope/compile';
+import { ControlsError } from '../scope/controls-error';
+import { agentBoundaryName, agentLogin, agentPolicyName, agentRoleName, agentSecretName } from '../scope/names';
+import { IRunBroker } from './run-broker';
+
+/** One agent: a role, a secret and two alternating database logins that no other agent has. */
+export interface IAgentIdentity extends IResource {
+  /** Name on the card. */
+  readonly agentName: string;
+  /**
+   * ARN of the agent's role, which only the broker may assume.
+   *
+   * @attribute
+   */
+  readonly roleArn: string;
+  /**
+   * Lets the agent's compute ask the broker for a run of this agent, and of no other.
+   *
+   * `compute` needs no other permission, and gets none: it becomes the agent only for the length of a run.
+   */
+  grantStartRun(compute: iam.IGrantable): iam.Grant;
+}
+
+/** Props of `AgentIdentity`. */
+export interface AgentIdentityProps {
+  /** What the agent may read and call. */
+  readonly card: ScopeCard;
+  /** Broker that starts its runs. */
+  readonly broker: IRunBroker;
+  /**
+   * Environment of the card to compile. A card that does not name it does not synth (`EnvironmentUnknown`).
+   *
+   * @default 'dev' - production data is closed until you ask for it
+   */
+  readonly environment?: string;
+  /**
+   * Declarations of the actions that the card calls.
+   *
+   * @default - the `AgentAction`s of this app; give `ActionCatalog.fromFile` when they are deployed by another
+   */
+  readonly catalog?: ActionCatalog;
+}
+
+/** What another stack must know of an agent. */
+export interface AgentIdentityAttributes {
+  /** Name on the card. */
+  readonly agentName: string;
+  /** Broker that starts its runs. */
+  readonly broker: IRunBroker;
+}
+
+abstract class AgentIdentityBase extends Resource implements IAgentIdentity {
+  public abstract readonly agentName: string;
+  public abstract readonly roleArn: string;
+  protected abstract readonly broker: IRunBroker;
+
+  public grantStartRun(compute: iam.IGrantable): iam.Grant {
+    return iam.Grant.addToPrincipal({ grantee: compute, actions: ['execute-api:Invoke'], resourceArns: [invokeArn(this, this.broker.apiId, 'POST', `/agents/${this.agentName}/runs`)] });
+  }
+
+  protected arnOfRole(): string {
+    return `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${agentRoleName(this.broker.auditLog.database.controlsName, this.agentName)}`;
+  }
+}
+
+/**
+ * An agent's own identity: control 1.
+ *
+ * There is no `addToRolePolicy`, and the class is not `IGrantable`: what the card does not say, nobody can add. Give AWS permissions
+ * to an action, or write them on the card under `aws`.
+ */
+export class AgentIdentity extends AgentIdentityBase {
+  /** Refers to an agent of another stack; creates nothing. */
+  public static fromAgentIdentityAttributes(scope: Construct, id: string, attrs: AgentIdentityAttributes): IAgentIdentity {
+    return new ImportedAgentIdentity(scope, id, attrs);
+  }
+
+  public readonly agentName: string;
+  /** @attribute */
+  public readonly roleArn: string;
+  /**
+   * ARN of the agent's secret: credential and compiled scope.
+   *
+   * @attribute
+   */
+  public readonly secretArn: string;
+  protected readonly broker: IRunBroker;
+  private readonly card: ScopeCard;
+  private readonly environment: string;
+  private readonly catalog: ActionCatalog | undefined;
+  private readonly role: iam.CfnRole;
+  private readonly secret: secretsmanager.CfnSecret;
+
+  constructor(scope: Construct, id: string, props: AgentIdentityProps) {
+    super(scope, id);
+    this.card = props.card;
+    this.broker = props.broker;
+    this.environment = props.environment ?? 'dev';
+    this.catalog = props.catalog;
+    this.agentName = props.card.agentName;
+    const { database } = props.broker.auditLog;
+    const controls = database.controlsName;
+    const other = AppIndex.of(this).claim(`agent:${controls}/${this.agentName}`, this.node.path);
+    if (other !== undefined) throw new ControlsError('AgentDuplicate', `${this.node.path}: agent ${this.agentName} has role, secret and login at ${other} already, and no two agents share any; rename one on its card`);
+
+    // L1: at a thousand agents the L2s cost more than everything else, and their grants are what must not be there.
+    const aws = props.card._card.scopes.flatMap((of, index) => compileAws(of, `scopes[${index}]`));
+    const arn = (resource: string): string => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:${resource}`;
+    this.role = new iam.CfnRole(this, 'Role', {
+      roleName: agentRoleName(controls, this.agentName),
+      maxSessionDuration: 3600, // the least that IAM takes; the broker asks for less
+      permissionsBoundary: arn(`policy/${agentBoundaryName(controls)}`),
+      managedPolicyArns: [arn(`policy/${agentPolicyName(controls)}`)],
+      assumeRolePolicyDocument: {
+        Version: '2012-10-17',
+        // By name and not by the role's ARN as principal, which IAM would pin to an id that a recreated broker does not have.
+        Statement: [{
+          Effect: 'Allow', Principal: { AWS: arn('root') }, Action: ['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity'],
+          Condition: { ArnEquals: { 'aws:PrincipalArn': props.broker.role.roleArn } },
+        }],
+      },
+      ...(aws.length > 0 ? { policies: [{ policyName: 'card', policyDocument: { Version: '2012-10-17', Statement: aws } }] } : {}),
+    });
+    this.roleArn = this.arnOfRole();
+    this.secret = new secretsmanager.CfnSecret(this, 'Secret', {
+      name: agentSecretName(controls, this.agentName),
+      kmsKeyId: `alias/${controls}`,
+      // Byte for byte for ever: any change makes CloudFormation generate a new password.
+      generateSecretString: { secretStringTemplate: JSON.stringify({ username: agentLogin(controls, this.agentName) }), generateStringKey: 'password', excludePunctuation: true, passwordLength: 40 },
+    });
+    // A secret that CloudFormation deletes is gone at once; in production it outlives a mistake.
+    this.secret.applyRemovalPolicy(this.environment === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
+    this.secretArn = this.secret.ref;
+    StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment }, this.secret, (names) => this.faults(names));
+  }
+
+  /** Faults that show only once the whole app is there: actions and tiers may be declared after the agent. */
+  private faults(names: ReadonlyMap<string, readonly IConstruct[]>): string[] {
+    const { controlsName } = this.broker.auditLog.database;
+    const app = AppIndex.of(this);
+    const faults: string[] = [];
+    const refuse = (code: string, sentence: string): void => { faults.push(new ControlsError(code, sentence).message); };
+    try {
+      const queue = app.queue(controlsName);
+      const { rules } = compile({
+        card: this.card._card, environment: this.environment, manifests: this.catalog?._manifests() ?? app.manifests, tiers: queue?.tiers,
+      });
+      const groups = new Set(Object.values(rules).flatMap(({ approvers }) => approvers));
+      for (const group of queue ? [...groups].filter((name) => !queue.approverGroups().includes(name)) : []) {
+        refuse('ApproverUnknown', `the card of ${this.agentName} names the approvers ${group}, and no tier of ${queue?.path ?? ''} does, so nobody could decide; add Approver.group('${group}') to a tier`);
+      }
+    } catch (error) {
+      if (!(error instanceof ControlsError)) throw error;
+      faults.push(`the card of ${this.agentName}: ${error.message}`);
+    }
+    if (this.role.roleName !== agentRoleName(controlsName, this.agentName) || this.secret.name !== agentSecretName(controlsName, this.agentName)) {
+      refuse('IdentityShared', `${this.node.path}: role and secret of an agent are its own, got ${String(this.role.roleName)} and ${String(this.secret.name)}; remove the override`);
+    }
+    for (const [what, resource, name] of [['role', this.role, this.role.roleName], ['secret', this.secret, this.secret.name]] as const) {
+      const stranger = names.get(name ?? '')?.find((other) => other !== resource);
+      if (stranger) refuse('IdentityShared', `${stranger.node.path} takes the ${what} of agent ${this.agentName}; rename it`);
+    }
+    return faults;
+  }
+}
+
+class ImportedAgentIdentity extends AgentIdentityBase {
+  public readonly agentName: string;
+  public readonly roleArn: string;
+  protected readonly broker: IRunBroker;
+
+  constructor(scope: Construct, id: string, attrs: AgentIdentityAttributes) {
+    super(scope, id);
+    this.agentName = attrs.agentName;
+    this.broker = attrs.broker;
+    this.roleArn = this.arnOfRole();
+  }
+}

@@ -1,0 +1,62 @@
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import { IConstruct } from 'constructs';
+import { Manifest } from '../scope/manifest';
+import { Tier } from '../scope/tier';
+
+/** What a card is checked against of a hold queue. */
+export interface QueueEntry {
+  readonly path: string;
+  readonly tiers: readonly Tier[];
+  /** Groups that somebody can decide for. */
+  approverGroups(): readonly string[];
+}
+
+const INDEXES = new WeakMap<IConstruct, AppIndex>();
+
+/**
+ * What an app declares, noted as it is made and looked up when the app is complete, so that checking one agent costs the same
+ * among a thousand.
+ */
+export class AppIndex {
+  /** The index of the app that `construct` is in. */
+  public static of(construct: IConstruct): AppIndex {
+    const { root } = construct.node;
+    const index = INDEXES.get(root) ?? new AppIndex();
+    INDEXES.set(root, index);
+    return index;
+  }
+
+  private readonly claimed = new Map<string, string>();
+  private readonly noted: Manifest[] = [];
+  private readonly queues = new Map<string, QueueEntry>();
+
+  private constructor() {}
+
+  /** Declarations of the actions of this app. */
+  public get manifests(): readonly Manifest[] { return this.noted; }
+
+  public addAction(manifest: Manifest): void { this.noted.push(manifest); }
+
+  public addQueue(controlsName: string, queue: QueueEntry): void { this.queues.set(controlsName, queue); }
+
+  /** The hold queue of a control plane, if this app makes it. */
+  public queue(controlsName: string): QueueEntry | undefined { return this.queues.get(controlsName); }
+
+  /** Takes a name in this app. Returns the path of whoever has it already. */
+  public claim(name: string, path: string): string | undefined {
+    const other = this.claimed.get(name);
+    if (other === undefined) this.claimed.set(name, path);
+    return other;
+  }
+}
+
+/** Every role and secret of an app by its physical name, in one walk. */
+export function resourcesByName(root: IConstruct): ReadonlyMap<string, readonly IConstruct[]> {
+  const names = new Map<string, IConstruct[]>();
+  for (const node of root.node.findAll()) {
+    const name = node instanceof iam.CfnRole ? node.roleName : node instanceof secretsmanager.CfnSecret ? node.name : undefined;
+    if (name !== undefined) names.set(name, [...(names.get(name) ?? []), node]);
+  }
+  return names;
+}

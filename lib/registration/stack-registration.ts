@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CustomResource, Duration, FileAssetPackaging, Lazy, Stack, Stage } from 'aws-cdk-lib';
+import { Construct, IConstruct, IDependable } from 'constructs';
+import { canonicalJson } from '../scope/canonical-json';
+import { Duty } from '../scope/names';
+import { ActionRegistration, AgentRegistration, Registration } from '../scope/registration';
+import { Tier } from '../scope/tier';
+import { resourcesByName } from './app-index';
+
+/** What a registration must know of its database. */
+export interface RegistrationTarget {
+  readonly controlsName: string;
+  readonly registrarServiceToken: string;
+}
+
+/** Tells the faults of one agent, given every role and secret of the app by name. */
+export type Check = (names: ReadonlyMap<string, readonly IConstruct[]>) => string[];
+
+/**
+ * The one registration of a stack: everything the stack declares to the registrar, in one asset that is written when the
+ * template is, so the order in which constructs are made does not matter.
+ */
+export class StackRegistration extends Construct {
+  /** The registration of the stack that `scope` is in. */
+  public static of(scope: Construct, database: RegistrationTarget): StackRegistration {
+    const stack = Stack.of(scope);
+    const id = `AgentControlsRegistration-${database.controlsName}`;
+    return (stack.node.tryFindChild(id) as StackRegistration | undefined) ?? new StackRegistration(stack, id, database);
+  }
+
+  private tiers: readonly Tier[] | null = null;
+  private readonly duties: Duty[] = [];
+  private readonly actions: (() => ActionRegistration)[] = [];
+  private readonly agents: AgentRegistration[] = [];
+  private readonly checks: Check[] = [];
+  private readonly resource: CustomResource;
+
+  private constructor(private readonly stack: Stack, id: string, database: RegistrationTarget) {
+    super(stack, id);
+    this.resource = new CustomResource(this, 'Default', {
+      resourceType: 'Custom::AgentControlsRegistration',
+      serviceToken: database.registrarServiceToken,
+      serviceTimeout: Duration.minutes(15),
+      properties: { Bucket: Lazy.string({ produce: () => this.asset().bucketName }), Key: Lazy.string({ produce: () => this.asset().objectKey }) },
+    });
+    this.node.addValidation({ validate: () => {
+      const names = resourcesByName(this.node.root);
+      return this.checks.flatMap((check) => check(names));
+    } });
+  }
+
+  /** Registers after `migration`: tables and roles must be there. */
+  public after(migration: IDependable): void { this.resource.node.addDependency(migration); }
+
+  public addTiers(tiers: readonly Tier[]): void { this.tiers = tiers; }
+
+  public addDuty(duty: Duty, secret: IDependable): void {
+    this.duties.push(duty);
+    this.resource.node.addDependency(secret);
+  }
+
+  public addAction(action: () => ActionRegistration, fn: IDependable): void {
+    this.actions.push(action);
+    this.resource.node.addDependency(fn);
+  }
+
+  /** @param check tells the agent's faults, once the app is complete. */
+  public addAgent(agent: AgentRegistration, secret: IDependable, check: Check): void {
+    this.agents.push(agent);
+    this.checks.push(check);
+    this.resource.node.addDependency(secret);
+  }
+
+  private asset(): { bucketName: string; objectKey: string } {
+    const registration: Registration = { tiers: this.tiers, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
+    const text = canonicalJson(registration);
+    const sourceHash = createHash('sha256').update(text).digest('hex');
+    const fileName = `asset.${sourceHash}.json`;
+    const outdir = (Stage.of(this) as Stage).outdir;
+    mkdirSync(outdir, { recursive: true });
+    writeFileSync(join(outdir, fileName), text);
+    return this.stack.synthesizer.addFileAsset({ sourceHash, fileName, packaging: FileAssetPackaging.FILE });
+  }
+}

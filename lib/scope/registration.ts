@@ -1,0 +1,27 @@
+import { Card } from './card';
+import { Manifest } from './manifest';
+import { Duty } from './names';
+import { Tier } from './tier';
+
+/** What one stack declares to the registrar: an asset, so a template does not grow with its cards. */
+export interface Registration {
+  /** Tiers of the hold queue, if it is in this stack. */
+  readonly tiers: readonly Tier[] | null;
+  /** Handlers of this stack that have a login. */
+  readonly duties: readonly Duty[];
+  readonly actions: readonly ActionRegistration[];
+  readonly agents: readonly AgentRegistration[];
+}
+
+export interface ActionRegistration {
+  readonly manifest: Manifest;
+  readonly functionName: string;
+  /** SHA-256 of the code that was built. */
+  readonly bundleDigest: string;
+}
+
+/** The card itself: the registrar compiles it, so nothing between synth and deploy can hand it other rights. */
+export interface AgentRegistration {
+  readonly card: Card;
+  readonly environment: string;
+}
