@@ -5,7 +5,7 @@ import { agentRoleName, agentSecretName, SCOPE_STAGE } from '../../lib/scope/nam
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
 import { identifier, parse } from '../http/parse';
-import { SESSION_POLICY } from './session-policy';
+import { sessionPolicy } from './session-policy';
 
 const StartRun = v.strictObject({
   request: v.strictObject({ text: v.pipe(v.string(), v.maxLength(20_000)), reference: v.optional(identifier(200)) }),
@@ -69,7 +69,7 @@ async function assume(agent: string, runId: string, starter: string, seconds: nu
     SourceIdentity: starter.replaceAll(/[^\w+=,.@-]/g, '-').slice(0, 64),
     DurationSeconds: seconds,
     Tags: [{ Key: 'run', Value: runId }],
-    Policy: SESSION_POLICY,
+    Policy: sessionPolicy(required('API_ARN')),
   }));
 }
 

@@ -3,12 +3,16 @@ import { CROWN_JEWELS } from '../../lib/scope/compile-aws';
 /**
  * The session policy of every run: small, fixed, and a third refusal of the crown jewels should role and boundary ever be too
  * wide. STS takes 2,048 characters.
+ *
+ * @param apiArn of the control plane's HTTP API, without stage and route.
  */
-export const SESSION_POLICY = JSON.stringify({
-  Version: '2012-10-17',
-  Statement: [
-    { Effect: 'Allow', Action: '*', Resource: '*' },
-    { Effect: 'Deny', Action: CROWN_JEWELS, Resource: '*' },
-    { Effect: 'Deny', Action: 'execute-api:Invoke', NotResource: ['arn:*:execute-api:*:*:*/*/POST/calls', 'arn:*:execute-api:*:*:*/*/GET/holds/*'] },
-  ],
-});
+export function sessionPolicy(apiArn: string): string {
+  return JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Action: '*', Resource: '*' },
+      { Effect: 'Deny', Action: CROWN_JEWELS, Resource: '*' },
+      { Effect: 'Deny', Action: 'execute-api:Invoke', NotResource: ['POST/calls', 'GET/holds/*'].map((route) => `${apiArn}/*/${route}`) },
+    ],
+  });
+}

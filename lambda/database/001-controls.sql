@@ -1,5 +1,5 @@
 -- The control plane's own book: which agents, actions, tiers and logins exist, and which runs were started.
--- Statements end with a semicolon and a blank line. {{role.NAME}} is the quoted Postgres role of a duty.
+-- Statements end with a semicolon and a blank line. A role or name in double braces is that of a duty.
 
 create schema controls;
 

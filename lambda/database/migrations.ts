@@ -39,9 +39,17 @@ function named(text: string, controlsName: string): string {
   });
 }
 
-// The Data API takes one statement a call. A statement ends with a semicolon and a blank line; bodies of functions hold no blank lines.
+// The Data API takes one statement a call. A statement ends with a semicolon and a blank line, outside the $$ of a body.
 function split(text: string): string[] {
-  const statements = text.split(/;\s*\n\s*\n|;\s*$/).map((part) => part.trim()).filter((part) => part.replaceAll(/^--.*$/gm, '').trim() !== '');
+  const statements: string[] = [];
+  let open = '';
+  for (const part of text.trim().replace(/;$/, '').split(/(?<=;)\n\n/)) {
+    open += open === '' ? part : `\n\n${part}`;
+    if (open.split('$$').length % 2 === 0) continue;
+    statements.push(open.trim().replace(/;$/, ''));
+    open = '';
+  }
+  if (open !== '') throw new ControlsError('MigrationInvalid', 'a $$ is not closed');
   for (const statement of statements) {
     if (statement.length > LONGEST_STATEMENT) throw new ControlsError('MigrationInvalid', `a statement has ${statement.length} characters; the Data API takes ${LONGEST_STATEMENT}`);
   }

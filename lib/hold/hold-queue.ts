@@ -118,8 +118,9 @@ export class HoldQueue extends Resource implements IHoldQueue {
 
     this.stateMachine = new sfn.StateMachine(this, 'Window', {
       stateMachineName: handlerName(controls, 'hold-window'),
-      definitionBody: sfn.DefinitionBody.fromString(readFileSync(join(packageRoot(), 'lambda', 'hold', 'window.asl.json'), 'utf8')),
-      definitionSubstitutions: { Partition: Aws.PARTITION, ExpiryFunction: expiry.function.functionArn, ExecutorFunction: executor.function.functionArn },
+      // The file's own text, for whatever partition it is deployed to.
+      definitionBody: sfn.DefinitionBody.fromString(readFileSync(join(packageRoot(), 'lambda', 'hold', 'window.asl.json'), 'utf8').replaceAll('arn:aws:', `arn:${Aws.PARTITION}:`)),
+      definitionSubstitutions: { ExpiryFunction: expiry.function.functionArn, ExecutorFunction: executor.function.functionArn },
       comment: 'Keeps the windows of holds',
     });
     this.stateMachineArn = this.stateMachine.stateMachineArn;

@@ -86,7 +86,7 @@ export class RunBroker extends Resource implements IRunBroker {
     const login = new DutyLogin(this, 'Login', database, 'broker');
     const broker = new HandlerFunction(this, 'Broker', {
       functionName: handlerName(controls, 'broker'), code: handlerCode('broker'), description: 'Starts runs of agents',
-      environment: { ...login.environment, SESSION_SECONDS: String(session.toSeconds()), PARTITION: Aws.PARTITION, ACCOUNT: Aws.ACCOUNT_ID },
+      environment: { ...login.environment, SESSION_SECONDS: String(session.toSeconds()), PARTITION: Aws.PARTITION, ACCOUNT: Aws.ACCOUNT_ID, API_ARN: this.stack.formatArn({ service: 'execute-api', resource: api.apiId }) },
     });
     this.role = broker.role;
     login.grantUse(broker.role);

@@ -1,0 +1,31 @@
+import type { Assembly } from '../assembly/assembly';
+import type { Authoriser } from '../identity/authoriser';
+import type { PolicyDocument, Principals } from '../identity/principals';
+import type { LambdaHost } from '../lambda/host';
+import type { InvokePermission, Route } from '../services/http-api';
+import type { ClusterAddress } from '../services/rds-data';
+import type { SecretsManager } from '../services/secrets-manager';
+import type { StepFunctions } from '../services/step-functions';
+
+/** The account that an assembly is deployed into: what its resources turn into on this machine. */
+export interface Account {
+  readonly id: string;
+  readonly region: string;
+  readonly assembly: Assembly;
+  readonly principals: Principals;
+  readonly authoriser: Authoriser;
+  readonly secrets: SecretsManager;
+  readonly functions: LambdaHost;
+  readonly stateMachines: StepFunctions;
+  readonly clusters: Map<string, ClusterAddress>;
+  readonly routes: Route[];
+  readonly permissions: InvokePermission[];
+  /** Aliases of KMS keys, with the ARN of the key; and the policies of keys. */
+  readonly keyAliases: Map<string, string>;
+  readonly keyPolicies: Map<string, PolicyDocument>;
+  readonly parameters: Map<string, string>;
+  /** Makes database and owner of a cluster, once. */
+  createDatabase(cluster: { readonly database: string; readonly owner: string; readonly password: string }): Promise<ClusterAddress>;
+  /** Invokes a custom resource's function as CloudFormation does, and waits for its answer. */
+  customResource(functionArn: string, event: Readonly<Record<string, unknown>>): Promise<void>;
+}

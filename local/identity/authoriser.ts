@@ -1,0 +1,82 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Permission } from '../endpoint/operation';
+import { ServiceError } from '../endpoint/service-error';
+import type { PolicyDocument, Principal, Principals, Role } from './principals';
+
+/** The one call of the policy evaluator that is made. It is a development tool with a licence of its own, found if it is installed. */
+type RunSimulation = (simulation: object, options: object) => Promise<{ readonly resultType: string; readonly overallResult?: string; readonly errors?: unknown; readonly result?: { readonly ignoredContextKeys?: readonly string[] } }>;
+
+/** A verdict, for tests that ask what was refused, and why. */
+export interface Judged {
+  readonly principal: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly allowed: boolean;
+}
+
+/** Authorises every request against the synthesized policies, where a policy evaluator is installed. */
+export class Authoriser {
+  /** The latest verdicts. */
+  public readonly judged: Judged[] = [];
+  private readonly simulate: RunSimulation | undefined;
+
+  public constructor(private readonly principals: Principals) {
+    try {
+      this.simulate = (createRequire(join(process.cwd(), 'package.json'))('@cloud-copilot/iam-simulate') as { runSimulation: RunSimulation }).runSimulation;
+    } catch {
+      this.simulate = undefined; // said at every start and in every summary
+    }
+  }
+
+  /** Whether requests are authorised at all. */
+  public get evaluates(): boolean { return this.simulate !== undefined; }
+
+  /** Refuses a permission that the principal does not have. */
+  public async demand(principal: Principal, permission: Permission): Promise<void> {
+    if (!(await this.allows(principal, permission))) {
+      throw new ServiceError('AccessDeniedException', `User: ${principal.arn} is not authorized to perform: ${permission.action} on resource: ${permission.resource}`, 403);
+    }
+  }
+
+  /** Whether a principal may assume a role: its own policies and the role's trust policy both have a say. */
+  public async demandTrust(principal: Principal, role: Role, action: string, context: Permission['context']): Promise<void> {
+    if (!(await this.allows(principal, { action, resource: role.arn, ...(context ? { context } : {}), resourcePolicy: role.trust }))) {
+      throw new ServiceError('AccessDenied', `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${role.arn}`, 403);
+    }
+  }
+
+  private async allows(principal: Principal, { action, resource, context = {}, resourcePolicy }: Permission): Promise<boolean> {
+    if (!this.simulate) return true;
+    const { role } = principal;
+    const boundary = role?.boundaryArn === undefined ? undefined : this.managed(role.boundaryArn);
+    const outcome = await this.simulate({
+      request: {
+        principal: principal.arn, action, resource: { resource, accountId: this.principals.account },
+        contextVariables: {
+          'aws:PrincipalArn': role?.arn ?? principal.arn, 'aws:PrincipalAccount': this.principals.account, 'aws:userid': principal.userId,
+          ...(principal.userName === undefined ? {} : { 'aws:username': principal.userName }),
+          ...(principal.mfa ? { 'aws:MultiFactorAuthPresent': 'true', 'aws:MultiFactorAuthAge': '60' } : {}),
+          ...context,
+        },
+      },
+      identityPolicies: role ? [...role.policies, ...role.managedPolicyArns.map((arn) => ({ name: arn, policy: this.managed(arn) }))] : principal.userPolicies ?? [],
+      serviceControlPolicies: [], resourceControlPolicies: [],
+      ...(resourcePolicy ? { resourcePolicy } : {}),
+      ...(boundary ? { permissionBoundaryPolicies: [{ name: 'boundary', policy: boundary }] } : {}),
+      ...(principal.sessionPolicy ? { sessionPolicy: principal.sessionPolicy } : {}),
+    }, {});
+    // An error means that a policy or a request could not be understood: a fault to mend, never an allow.
+    if (outcome.resultType === 'error') throw new ServiceError('PolicyNotEvaluated', `${action} on ${resource}: ${JSON.stringify(outcome.errors)}`, 500);
+    const allowed = outcome.overallResult === 'Allowed';
+    this.judged.push({ principal: principal.arn, action, resource, allowed });
+    if (this.judged.length > 5_000) this.judged.shift();
+    return allowed;
+  }
+
+  private managed(arn: string): PolicyDocument {
+    const policy = this.principals.managedPolicies.get(arn);
+    if (!policy) throw new ServiceError('PolicyNotEvaluated', `managed policy ${arn} is not in the assembly`, 500);
+    return policy;
+  }
+}

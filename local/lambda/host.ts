@@ -1,0 +1,139 @@
+import { ChildProcess, fork } from 'node:child_process';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { ServiceError } from '../endpoint/service-error';
+
+/** A function of the assembly. */
+export interface HostedFunction {
+  readonly name: string;
+  readonly arn: string;
+  readonly folder: string;
+  readonly handler: string;
+  readonly timeoutSeconds: number;
+  readonly memoryMiB: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly roleArn: string;
+}
+
+/** What an invocation came to. */
+export interface Invoked {
+  readonly payload: string;
+  readonly failed: boolean;
+}
+
+interface Instance {
+  readonly child: ChildProcess;
+  busy: boolean;
+}
+
+const PAYLOAD_BYTES = 6 * 1024 * 1024;
+const ENVIRONMENT_BYTES = 4 * 1024;
+const INSTANCES = 20;
+
+/** Runs functions from their own bundles, each instance in a process and with an environment of its own. */
+export class LambdaHost {
+  private readonly functions = new Map<string, HostedFunction>();
+  private readonly instances = new Map<string, Instance[]>();
+  private readonly waiting = new Map<string, (() => void)[]>();
+  private sequence = 0;
+  private stopped = false;
+
+  /** @param credentials environment variables that carry the keys of a function's role. */
+  public constructor(private readonly logFolder: string, private readonly credentials: (fn: HostedFunction) => Readonly<Record<string, string>>) {
+    mkdirSync(logFolder, { recursive: true, mode: 0o700 });
+  }
+
+  public add(fn: HostedFunction): void {
+    const bytes = Object.entries(fn.environment).reduce((sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value), 0);
+    if (bytes > ENVIRONMENT_BYTES) throw new Error(`the environment of ${fn.name} has ${bytes} bytes; Lambda takes 4 KB`);
+    this.functions.set(fn.name, fn);
+  }
+
+  /** A function by name or ARN. */
+  public find(nameOrArn: string): HostedFunction | undefined {
+    return this.functions.get(nameOrArn.split(':function:').pop()?.split(':')[0] ?? nameOrArn);
+  }
+
+  /** Starts an instance ahead of its first event. */
+  public warm(name: string): void {
+    const fn = this.find(name);
+    if (fn && !this.instances.get(fn.name)?.length) this.start(fn);
+  }
+
+  public async invoke(nameOrArn: string, event: unknown): Promise<Invoked> {
+    const fn = this.find(nameOrArn);
+    if (!fn) throw new ServiceError('ResourceNotFoundException', `Function not found: ${nameOrArn}`, 404);
+    if (Buffer.byteLength(JSON.stringify(event) ?? '') > PAYLOAD_BYTES) throw new ServiceError('RequestTooLargeException', 'the event is larger than 6 MiB', 413);
+    const instance = await this.free(fn);
+    try {
+      return await this.run(fn, instance, event);
+    } finally {
+      instance.busy = false;
+      this.waiting.get(fn.name)?.shift()?.();
+    }
+  }
+
+  public async stop(): Promise<void> {
+    this.stopped = true;
+    const children = [...this.instances.values()].flat().map(({ child }) => child).filter((child) => child.exitCode === null && child.signalCode === null);
+    await Promise.all(children.map((child) => new Promise<void>((done) => {
+      child.once('exit', () => done());
+      child.kill('SIGKILL');
+    })));
+  }
+
+  private async free(fn: HostedFunction): Promise<Instance> {
+    for (;;) {
+      if (this.stopped) throw new ServiceError('ServiceException', 'the local runtime is stopping', 500);
+      const instances = this.instances.get(fn.name) ?? [];
+      const free = instances.find(({ busy }) => !busy) ?? (instances.length < INSTANCES ? this.start(fn) : undefined);
+      if (free) {
+        free.busy = true;
+        return free;
+      }
+      await new Promise<void>((wake) => this.waiting.set(fn.name, [...(this.waiting.get(fn.name) ?? []), wake]));
+    }
+  }
+
+  private start(fn: HostedFunction): Instance {
+    const log = openSync(join(this.logFolder, `${fn.name}.log`), 'a', 0o600);
+    const child = fork(join(__dirname, 'child.cjs'), [fn.folder, fn.handler], {
+      // Nothing of the parent's environment: what the template does not set is not there.
+      env: { ...fn.environment, ...this.credentials(fn), AWS_LAMBDA_FUNCTION_NAME: fn.name, AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(fn.memoryMiB), LAMBDA_TASK_ROOT: fn.folder },
+      stdio: ['ignore', log, log, 'ipc'], execArgv: [], cwd: fn.folder,
+    });
+    closeSync(log);
+    const instance: Instance = { child, busy: false };
+    this.instances.set(fn.name, [...(this.instances.get(fn.name) ?? []), instance]);
+    child.once('exit', () => this.instances.set(fn.name, (this.instances.get(fn.name) ?? []).filter((other) => other !== instance)));
+    return instance;
+  }
+
+  private run(fn: HostedFunction, { child }: Instance, event: unknown): Promise<Invoked> {
+    const id = (this.sequence += 1);
+    const deadline = Date.now() + fn.timeoutSeconds * 1_000;
+    return new Promise((done) => {
+      const finish = (invoked: Invoked): void => {
+        clearTimeout(timer);
+        child.off('message', onMessage);
+        child.off('exit', onExit);
+        done(invoked);
+      };
+      const failed = (errorType: string, errorMessage: string): void => finish({ failed: true, payload: JSON.stringify({ errorType, errorMessage }) });
+      const onMessage = (message: { id?: number; payload?: string; error?: boolean }): void => {
+        if (message.id !== id) return;
+        const payload = message.payload ?? 'null';
+        if (Buffer.byteLength(payload) > PAYLOAD_BYTES) failed('Function.ResponseSizeTooLarge', 'the answer is larger than 6 MiB');
+        else finish({ payload, failed: message.error === true });
+      };
+      const onExit = (): void => failed('Runtime.ExitError', 'the process ended before it answered');
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL');
+        failed('Sandbox.Timedout', `Task timed out after ${fn.timeoutSeconds} seconds`);
+      }, fn.timeoutSeconds * 1_000);
+      child.on('message', onMessage);
+      child.once('exit', onExit);
+      child.send({ id, event, deadline });
+    });
+  }
+}

@@ -1,0 +1,107 @@
+import type { Account } from './deploy/account';
+import type { Principal, Role } from './identity/principals';
+import type { PostgresServer } from './postgres/launcher';
+
+/** Keys of a principal, as SDKs take them. */
+export interface Keys {
+  readonly arn: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string | undefined;
+}
+
+/** `.agent-controls/local.json`: all that a script needs to talk to a running local runtime. */
+export interface LocalFile {
+  /** Says that this is no production system. */
+  readonly local: true;
+  readonly pid: number;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly account: string;
+  /** Address of the HTTP API. */
+  readonly api: string;
+  /** Whether requests are authorised against the synthesized policies. */
+  readonly authorisationEvaluated: boolean;
+  readonly postgres: { readonly host: string; readonly port: number; readonly database: string; readonly superuser: string; readonly password: string };
+  readonly principals: {
+    /** A person, signed in with MFA, who may assume the roles of people. */
+    readonly operator: Keys;
+    /** A session of the auditor role. */
+    readonly auditor: Keys | null;
+    readonly agents: Readonly<Record<string, { readonly compute: Keys | null; readonly run: Keys | null }>>;
+  };
+  readonly resources: {
+    readonly controlsName: string;
+    readonly clusterArn: string;
+    readonly database: string;
+    readonly secrets: Readonly<Record<string, string>>;
+    readonly logins: Readonly<Record<string, { readonly user: string; readonly password: string }>>;
+    readonly auditorSecretArn: string | undefined;
+    readonly stateMachineArn: string;
+    readonly outbox: string;
+    readonly notifications: string;
+    readonly approverRoles: readonly string[];
+  };
+}
+
+interface Parts {
+  readonly folder: string;
+  readonly url: string;
+  readonly account: Account;
+  readonly postgres: PostgresServer;
+  readonly database: string;
+  readonly clusterArn: string;
+  readonly outbox: string;
+}
+
+/** Describes a runtime that has just been deployed. */
+export function describe({ folder, url, account, postgres, database, clusterArn, outbox }: Parts): LocalFile {
+  const { principals, parameters, secrets, authoriser } = account;
+  const controlsName = [...parameters.keys()].find((name) => name.endsWith('/cluster-arn'))?.split('/')[1] ?? '';
+  const agentPrefix = `${controlsName}-agent-`;
+  const agents = [...principals.roles.values()].filter(({ name, boundaryArn }) => name.startsWith(agentPrefix) && boundaryArn !== undefined).map(({ name }) => name.slice(agentPrefix.length));
+  const auditor = principals.roles.get(`${controlsName}-auditor`);
+  const secretOf = (agent: string): string => `${controlsName}/agent/${agent}`;
+  const login = (agent: string): { user: string; password: string } => {
+    const { username, password } = JSON.parse(secrets.current(secretOf(agent))) as { username: string; password: string };
+    return { user: username, password };
+  };
+  return {
+    local: true, pid: process.pid, endpoint: url, region: account.region, account: account.id, api: url, authorisationEvaluated: authoriser.evaluates,
+    postgres: { host: postgres.host, port: postgres.port, database, superuser: postgres.superuser, password: postgres.password },
+    principals: {
+      operator: keysOf(principals.addUser('operator', [{ name: 'operator', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } }])),
+      auditor: auditor ? keysOf(principals.addSession(auditor, 'auditor', { mfa: true })) : null,
+      agents: Object.fromEntries(agents.map((agent) => {
+        const compute = computeOf(account, agent);
+        return [agent, { compute: compute ? keysOf(principals.addSession(compute, `${agent}-compute`)) : null, run: null }];
+      })),
+    },
+    resources: {
+      controlsName, clusterArn, database, outbox, notifications: `${folder}/notifications.jsonl`,
+      secrets: Object.fromEntries(agents.map((agent) => [agent, secrets.arnOf(secretOf(agent)) ?? ''])),
+      logins: Object.fromEntries(agents.map((agent) => [agent, login(agent)])),
+      auditorSecretArn: secrets.arnOf(`${controlsName}/duty/auditor`),
+      stateMachineArn: `arn:aws:states:${account.region}:${account.id}:stateMachine:${controlsName}-hold-window`,
+      approverRoles: [...principals.roles.values()].filter(({ name }) => name.startsWith(`${controlsName}-approver-`)).map(({ arn }) => arn),
+    },
+  };
+}
+
+/** The description after a session was handed out: that of an agent's role is the agent's current run. */
+export function withRun(file: LocalFile, session: Principal): LocalFile {
+  const agent = session.role?.name.slice(`${file.resources.controlsName}-agent-`.length) ?? '';
+  const known = file.principals.agents[agent];
+  if (!known || session.role?.name !== `${file.resources.controlsName}-agent-${agent}`) return file;
+  return { ...file, principals: { ...file.principals, agents: { ...file.principals.agents, [agent]: { ...known, run: keysOf(session) } } } };
+}
+
+/** Keys of a principal for the file. */
+export function keysOf({ arn, accessKeyId, secretAccessKey, sessionToken }: Principal): Keys {
+  return { arn, accessKeyId, secretAccessKey, sessionToken };
+}
+
+/** The role that may start runs of this agent, which is what `grantStartRun` gave. */
+function computeOf(account: Account, agent: string): Role | undefined {
+  return [...account.principals.roles.values()].find(({ policies }) => policies.some(({ policy }) => JSON.stringify(policy).includes(`/POST/agents/${agent}/runs`)));
+}

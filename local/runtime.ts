@@ -1,0 +1,210 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Pool } from 'pg';
+import { readAssembly } from './assembly/assembly';
+import { Clock } from './clock';
+import type { Account } from './deploy/account';
+import { deploy } from './deploy/deploy';
+import { Endpoint } from './endpoint/server';
+import { Authoriser } from './identity/authoriser';
+import { PolicyDocument, Principal, Principals } from './identity/principals';
+import { HostedFunction, LambdaHost } from './lambda/host';
+import { createDatabase, moveClock, runSeed } from './postgres/controls-database';
+import { PostgresServer, startPostgres } from './postgres/launcher';
+import { describe, LocalFile, withRun } from './local-file';
+import { takeLock } from './lock';
+import { statusPage } from './page';
+import { HttpApi } from './services/http-api';
+import { Lambda } from './services/lambda';
+import { ClusterAddress, RdsData } from './services/rds-data';
+import { S3 } from './services/s3';
+import { SecretsFile, SecretsManager } from './services/secrets-manager';
+import { Ses } from './services/ses';
+import { Sns } from './services/sns';
+import { StepFunctions } from './services/step-functions';
+import { Sts } from './services/sts';
+import type { Execution } from './states/runner';
+
+/** How a local runtime is started. */
+export interface RuntimeOptions {
+  /** Folder that `app.synth()` wrote. */
+  readonly assembly: string;
+  /** Folder of everything that is kept. @default '.agent-controls' */
+  readonly folder?: string;
+  /** Port of the endpoint. @default - a free one */
+  readonly port?: number;
+  /** SQL files that make the application's own tables, run as their owner before anything is registered. */
+  readonly seed?: readonly string[];
+  /** Told what is being done. */
+  readonly progress?: (what: string) => void;
+}
+
+/** Account and region that a local runtime plays. The account is no real one. */
+export const ACCOUNT = '000000000000';
+export const REGION = 'us-east-1';
+
+/** A synthesized app, running on this machine: its own bundles, state machines, SQL and policies. */
+export class Runtime {
+  public static async start(options: RuntimeOptions): Promise<Runtime> {
+    const folder = resolve(options.folder ?? '.agent-controls');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const unlock = takeLock(folder);
+    const undo: (() => Promise<void> | void)[] = [unlock];
+    const close = async (): Promise<void> => { for (const step of undo.splice(0).reverse()) await step(); };
+    try {
+      return await boot(folder, options, undo, close);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  /** @internal */
+  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, private readonly principals: Principals, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
+
+  /** What `local.json` says now. */
+  public get file(): LocalFile { return this.latest(); }
+
+  /** Moves the one clock that Postgres, state machines and sessions share. */
+  public async advance(ms: number): Promise<void> {
+    // Postgres first: what wakes then must find its time come there, too.
+    await moveClock(this.superuser, this.clock.aheadMs + ms);
+    this.clock.advance(ms);
+    this.moved();
+  }
+
+  /** Keys of a person of this name who has signed in with MFA and may assume roles of people. */
+  public person(userName: string): Principal {
+    return this.principals.addUser(userName, [{ name: 'people', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } }]);
+  }
+
+  /** Ends everything in order. */
+  public stop(): Promise<void> { return this.close(); }
+}
+
+interface Kept {
+  clockAheadMs: number;
+  readonly secrets: SecretsFile;
+  readonly executions: Record<string, Execution>;
+}
+
+async function boot(folder: string, options: RuntimeOptions, undo: (() => Promise<void> | void)[], close: () => Promise<void>): Promise<Runtime> {
+  const progress = options.progress ?? ((): void => undefined);
+  const assembly = readAssembly(options.assembly);
+  progress('starting Postgres');
+  const postgres = await startPostgres({ folder });
+  undo.push(() => postgres.stop());
+
+  const kept = readKept(folder);
+  const save = (): void => writeKept(folder, kept);
+  const clock = new Clock(kept.clockAheadMs);
+  undo.push(() => clock.stop());
+  const principals = new Principals(ACCOUNT);
+  const authoriser = new Authoriser(principals);
+  const keyAliases = new Map<string, string>();
+  const keyPolicies = new Map<string, PolicyDocument>();
+  const secrets = new SecretsManager(ACCOUNT, REGION, kept.secrets, save, (alias) => keyOf(keyAliases, keyPolicies, alias));
+  let url = '';
+  const functions = new LambdaHost(join(folder, 'logs'), (fn) => environmentOf(principals, fn, url));
+  undo.push(() => functions.stop());
+  const stateMachines = new StepFunctions(kept.executions, save, functions, authoriser, clock);
+  const clusters = new Map<string, ClusterAddress>();
+  const rdsData = new RdsData(clusters, secrets);
+  undo.push(() => rdsData.stop());
+  const outbox = join(folder, 'outbox');
+  const answers = new Map<string, (answer: unknown) => void>();
+  let superuser: Pool | undefined;
+  let database = '';
+
+  const account: Account = {
+    id: ACCOUNT, region: REGION, assembly, principals, authoriser, secrets, functions, stateMachines, clusters, keyAliases, keyPolicies,
+    routes: [], permissions: [], parameters: new Map(),
+    createDatabase: async (cluster) => {
+      database = cluster.database;
+      await createDatabase(postgres, cluster);
+      superuser = poolOf(postgres, cluster.database, undo);
+      for (const file of options.seed ?? []) await runSeed(postgres, cluster, file);
+      return { host: postgres.host, port: postgres.port };
+    },
+    customResource: async (functionArn, event) => {
+      const path = `/_cloudformation/${randomUUID()}`;
+      const answered = new Promise<{ Status: string; Reason?: string }>((answer) => answers.set(path, answer as (value: unknown) => void));
+      const { failed, payload } = await functions.invoke(functionArn, { ...event, ResponseURL: `${url}${path}` });
+      if (failed) throw new Error(`${String(event.LogicalResourceId)} failed: ${payload}`);
+      const { Status, Reason } = await answered;
+      if (Status !== 'SUCCESS') throw new Error(`${String(event.LogicalResourceId)} failed: ${Reason ?? 'no reason given'}`);
+      // From the first migration on the runtime's clock is the database's.
+      if (superuser) await moveClock(superuser, clock.aheadMs);
+    },
+  };
+  const sts = new Sts(principals, authoriser, clock);
+  const endpoint = new Endpoint({
+    principals, authoriser, clock, region: REGION, answers,
+    services: {
+      sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
+      s3: new S3(assembly), ses: new Ses(outbox, ACCOUNT, REGION, clock), sns: new Sns(join(folder, 'notifications.jsonl'), clock),
+      'execute-api': new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION),
+    },
+    page: () => statusPage(superuser as Pool, { evaluates: authoriser.evaluates, now: new Date(clock.now()) }),
+  });
+  await endpoint.listen(options.port ?? 0);
+  undo.push(() => endpoint.close());
+  url = endpoint.url;
+
+  progress('deploying the synthesized stacks');
+  await deploy(account, progress);
+  if (!superuser) throw new Error('the assembly has no database cluster; synthesize an app with AgentControls');
+  const clusterArn = [...clusters.keys()][0] ?? '';
+  stateMachines.resume();
+  const path = join(folder, 'local.json');
+  let file = describe({ folder, url, account, postgres, database, clusterArn, outbox });
+  const publish = (): void => writeAtomically(path, JSON.stringify(file, null, 2));
+  publish();
+  undo.push(() => rmSync(path, { force: true }));
+  sts.onSession = (session) => {
+    file = withRun(file, session);
+    publish();
+  };
+  // The first call of a run should not pay for starting processes.
+  for (const handler of ['broker', 'gate', 'executor', 'read']) functions.warm(`${file.resources.controlsName}-${handler}`);
+  return new Runtime(() => file, clock, superuser, authoriser, principals, () => {
+    kept.clockAheadMs = clock.aheadMs;
+    save();
+  }, close);
+}
+
+function keyOf(aliases: ReadonlyMap<string, string>, policies: ReadonlyMap<string, PolicyDocument>, alias: string): { arn: string; policy: PolicyDocument } | undefined {
+  const arn = aliases.get(alias);
+  const policy = arn === undefined ? undefined : policies.get(arn);
+  return arn === undefined || !policy ? undefined : { arn, policy };
+}
+
+function environmentOf(principals: Principals, fn: HostedFunction, url: string): Record<string, string> {
+  const role = principals.roleByArn(fn.roleArn);
+  if (!role) throw new Error(`${fn.name}: there is no role ${fn.roleArn}`);
+  const { accessKeyId, secretAccessKey, sessionToken } = principals.addSession(role, fn.name);
+  return { AWS_REGION: REGION, AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken ?? '' };
+}
+
+function poolOf(postgres: PostgresServer, database: string, undo: (() => Promise<void> | void)[]): Pool {
+  const pool = new Pool({ host: postgres.host, port: postgres.port, user: postgres.superuser, password: postgres.password, database, max: 4 });
+  pool.on('error', () => undefined);
+  undo.push(() => pool.end());
+  return pool;
+}
+
+function readKept(folder: string): Kept {
+  const path = join(folder, 'state.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { clockAheadMs: 0, secrets: {}, executions: {} };
+}
+
+function writeKept(folder: string, kept: Kept): void {
+  writeAtomically(join(folder, 'state.json'), JSON.stringify(kept));
+}
+
+/** Whole or not at all: a process may die between any two bytes. */
+function writeAtomically(path: string, text: string): void {
+  writeFileSync(`${path}.part`, text, { mode: 0o600 });
+  renameSync(`${path}.part`, path);
+}
