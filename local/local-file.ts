@@ -37,6 +37,8 @@ export interface LocalFile {
     readonly secrets: Readonly<Record<string, string>>;
     readonly logins: Readonly<Record<string, { readonly user: string; readonly password: string }>>;
     readonly auditorSecretArn: string | undefined;
+    /** The login that reads the log and nothing else. */
+    readonly auditorLogin: { readonly user: string; readonly password: string };
     readonly stateMachineArn: string;
     readonly outbox: string;
     readonly notifications: string;
@@ -62,8 +64,8 @@ export function describe({ folder, url, account, postgres, database, clusterArn,
   const agents = [...principals.roles.values()].filter(({ name, boundaryArn }) => name.startsWith(agentPrefix) && boundaryArn !== undefined).map(({ name }) => name.slice(agentPrefix.length));
   const auditor = principals.roles.get(`${controlsName}-auditor`);
   const secretOf = (agent: string): string => `${controlsName}/agent/${agent}`;
-  const login = (agent: string): { user: string; password: string } => {
-    const { username, password } = JSON.parse(secrets.current(secretOf(agent))) as { username: string; password: string };
+  const login = (secret: string): { user: string; password: string } => {
+    const { username, password } = JSON.parse(secrets.current(secret)) as { username: string; password: string };
     return { user: username, password };
   };
   return {
@@ -80,7 +82,8 @@ export function describe({ folder, url, account, postgres, database, clusterArn,
     resources: {
       controlsName, clusterArn, database, outbox, notifications: `${folder}/notifications.jsonl`,
       secrets: Object.fromEntries(agents.map((agent) => [agent, secrets.arnOf(secretOf(agent)) ?? ''])),
-      logins: Object.fromEntries(agents.map((agent) => [agent, login(agent)])),
+      logins: Object.fromEntries(agents.map((agent) => [agent, login(secretOf(agent))])),
+      auditorLogin: login(`${controlsName}/duty/auditor`),
       auditorSecretArn: secrets.arnOf(`${controlsName}/duty/auditor`),
       stateMachineArn: `arn:aws:states:${account.region}:${account.id}:stateMachine:${controlsName}-hold-window`,
       approverRoles: [...principals.roles.values()].filter(({ name }) => name.startsWith(`${controlsName}-approver-`)).map(({ arn }) => arn),

@@ -22,6 +22,7 @@ import { S3 } from './services/s3';
 import { SecretsFile, SecretsManager } from './services/secrets-manager';
 import { Ses } from './services/ses';
 import { Sns } from './services/sns';
+import { Ssm } from './services/ssm';
 import { StepFunctions } from './services/step-functions';
 import { Sts } from './services/sts';
 import type { Execution } from './states/runner';
@@ -143,7 +144,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
     principals, authoriser, clock, region: REGION, answers,
     services: {
       sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
-      s3: new S3(assembly), ses: new Ses(outbox, ACCOUNT, REGION, clock), sns: new Sns(join(folder, 'notifications.jsonl'), clock),
+      s3: new S3(assembly), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), sns: new Sns(join(folder, 'notifications.jsonl'), clock),
       'execute-api': new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION),
     },
     page: () => statusPage(superuser as Pool, { evaluates: authoriser.evaluates, now: new Date(clock.now()) }),

@@ -111,6 +111,8 @@ export class AgentControls extends Resource implements IAgentControls {
       assumedBy: new iam.PrincipalWithConditions(new iam.AccountPrincipal(Aws.ACCOUNT_ID), { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
     });
     this.auditLog.grantVerify(this.auditorRole);
+    // The command line finds the log by the name of the control plane.
+    this.auditorRole.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
   }
 
   public addAgent(id: string, options: AddAgentOptions): AgentIdentity {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Duration, RemovalPolicy, Size } from 'aws-cdk-lib';
@@ -9,6 +8,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 import { ControlsError } from '../scope/controls-error';
 import { packageRoot } from '../scope/package-root';
+import { folderDigest } from './folder-digest';
 
 /** What every function of the control plane has in common. */
 export interface HandlerFunctionProps {
@@ -62,10 +62,10 @@ export class HandlerFunction extends Construct {
 export function handlerCode(handler: string): string {
   const folder = join(packageRoot(), 'dist', 'lambda', handler);
   const digests = join(packageRoot(), 'dist', 'lambda', 'digests.json');
-  if (!existsSync(digests) || !existsSync(join(folder, 'index.js'))) throw new ControlsError('BundleMissing', `there is no ${folder}; run npm run build:handlers`);
+  if (!existsSync(digests) || !existsSync(join(folder, 'index.js'))) throw new ControlsError('BundleMissing', `there is no ${folder}; run npm run build:bundles`);
   const expected = (JSON.parse(readFileSync(digests, 'utf8')) as Record<string, string>)[handler];
-  if (createHash('sha256').update(readFileSync(join(folder, 'index.js'))).digest('hex') !== expected) {
-    throw new ControlsError('BundleChanged', `${join(folder, 'index.js')} is not the code that was built with this package; install or build it again`);
+  if (folderDigest(folder) !== expected) {
+    throw new ControlsError('BundleChanged', `${folder} is not the code that was built with this package; install or build it again`);
   }
   return folder;
 }

@@ -1,0 +1,86 @@
+/** `npm start`: builds the bundles, synthesizes the example app, runs it on this machine and plays its story. */
+import { spawnSync } from 'node:child_process';
+import { join, relative } from 'node:path';
+import { Command } from 'commander';
+import { LocalRuntime } from '../local/testing';
+import { buildBundles } from '../scripts/build-bundles';
+import { play, Step, Story } from '../examples/story';
+import { decisionTable } from './decision-table';
+import { connectionHints, untilInterrupted } from './connection-hints';
+import { bold, dim, green, red } from './terminal';
+
+interface Options {
+  readonly once?: true;
+  readonly json?: true;
+  readonly port: string;
+  readonly folder: string;
+}
+
+const root = join(__dirname, '..');
+
+async function main(options: Options): Promise<number> {
+  const began = Date.now();
+  const say = (text: string): void => { (options.json ? process.stderr : process.stdout).write(`${text}\n`); };
+  const seconds = (): string => dim(`${((Date.now() - began) / 1_000).toFixed(1)} s`.padStart(7));
+  const doing = (text: string): void => say(`${seconds()}  ${text}`);
+
+  doing('building the bundles');
+  await buildBundles();
+  doing('synthesizing the example app');
+  synthesize();
+  const runtime = await LocalRuntime.start({
+    assembly: join(root, 'cdk.out'), folder: options.folder, port: Number(options.port), seed: [join(root, 'examples', 'leads.sql')], progress: (what) => doing(what),
+  });
+  try {
+    if (!runtime.file.authorisationEvaluated) say(red('         Authorisation is not evaluated: no policy evaluator is installed.'));
+    const story = await play(runtime, {
+      doing: (what) => say(`${seconds()}  ${bold(what)}`),
+      done: ({ step, expected, got, ok }: Step) => say(`         ${ok ? green('✓') : red('✗')} ${step}: ${got}${ok ? '' : red(` (expected ${expected})`)}`),
+    });
+    const ok = story.steps.every((step) => step.ok);
+    tell(story, runtime, options, say);
+    if (options.json) process.stdout.write(`${JSON.stringify(summary(story, runtime, ok, (Date.now() - began) / 1_000))}\n`);
+    if (!options.once) {
+      say(connectionHints(runtime.file, relative(process.cwd(), options.folder) || options.folder));
+      await untilInterrupted();
+    }
+    return ok ? 0 : 1;
+  } finally {
+    await runtime.stop();
+  }
+}
+
+function synthesize(): void {
+  // In a process of its own, as `cdk` does it. The template's own validation costs seconds and runs in `npm test`.
+  const { status, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), join(root, 'bin', 'app.ts')], { cwd: root, env: { ...process.env, CDK_OUTDIR: join(root, 'cdk.out'), CDK_VALIDATION: 'false' }, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`the example app does not synthesize:\n${stderr}`);
+}
+
+function tell({ decisions, mails, verification }: Story, runtime: LocalRuntime, options: Options, say: (text: string) => void): void {
+  say(`\n${decisionTable(decisions, options.json ? 200 : undefined)}\n`);
+  for (const { file, to, subject } of mails) say(`sent     ${relative(process.cwd(), file)}: "${subject}" to ${to}`);
+  say(`verified ${verification.entries} entries and ${verification.payloads} payloads: ${verification.ok ? green('every hash follows') : red(verification.findings.map(({ sentence }) => sentence).join('; '))}`);
+  say(dim('         This is a local log: it has no signed checkpoints, so whoever owns the database could rewind all of it.'));
+  if (runtime.file.authorisationEvaluated) say(dim(`         ${runtime.judged.length} requests were authorised against the synthesized policies.`));
+}
+
+function summary(story: Story, runtime: LocalRuntime, ok: boolean, took: number): object {
+  return {
+    ok, local: true, seconds: took, authorisationEvaluated: runtime.file.authorisationEvaluated, runId: story.runId, steps: story.steps, decisions: story.decisions,
+    mails: story.mails.map(({ to, subject, file }) => ({ to, subject, file: relative(root, file) })), verification: story.verification,
+  };
+}
+
+new Command('npm start --')
+  .description('Runs the example agent on this machine and plays its story.')
+  .option('--once', 'end after the story: exit code 0 when every step is as it should be')
+  .option('--json', 'print one JSON summary on standard output; progress goes to standard error')
+  .option('--port <number>', 'port of the endpoint on 127.0.0.1', '4580')
+  .option('--folder <path>', 'folder that everything is kept in', join(root, '.agent-controls'))
+  .action(async (options: Options) => {
+    process.exitCode = await main(options).catch((error: unknown) => {
+      process.stderr.write(`${red(error instanceof Error ? error.message : String(error), process.stderr)}\n`);
+      return 1;
+    });
+  })
+  .parseAsync().catch(() => { process.exitCode = 2; });

@@ -1,0 +1,60 @@
+import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
+import { Login, parameter, Value } from '../database/connection';
+import { DECISIONS, HEADS, LOG_PAGE, ORPHANS } from './queries';
+import { LogRow, Verification, Verifier } from './verify';
+
+/** Entries a page: the Data API answers with 1 MiB at most. */
+const LARGEST_PAGE = 500;
+
+type Row = Record<string, string | number | boolean | null>;
+
+/** The audit log of a deployed control plane, through the RDS Data API and the auditor's login. */
+export class DataApiLog {
+  public constructor(private readonly client: RDSDataClient, private readonly login: Login) {}
+
+  /** @param progress told how many entries were read. */
+  public async verify(progress: (entries: number) => void = () => undefined): Promise<Verification> {
+    const verifier = new Verifier();
+    let after = { head: -1, seq: 0 };
+    for (let limit = LARGEST_PAGE; ;) {
+      let rows: Row[];
+      try {
+        rows = await this.rows(LOG_PAGE, { ...after, limit });
+      } catch (error) {
+        if (limit === 1 || !(error instanceof Error) || !/size limit/.test(error.message)) throw error;
+        limit = Math.ceil(limit / 4); // large payloads: take fewer
+        continue;
+      }
+      const last = rows.at(-1);
+      if (!last) break;
+      for (const row of rows) verifier.add(logRow(row));
+      after = { head: Number(last.head), seq: Number(last.seq) };
+      progress(verifier.count);
+      limit = Math.min(LARGEST_PAGE, limit * 2);
+    }
+    const heads = (await this.rows(HEADS)).map((row) => ({ head: Number(row.head), seq: BigInt(row.seq as number), hash: String(row.hash) }));
+    return verifier.finish(heads, (await this.rows(ORPHANS)).map(({ place }) => String(place)));
+  }
+
+  /** The latest decisions, newest last. */
+  public async decisions(limit: number, filter: { readonly agent?: string; readonly runId?: string } = {}): Promise<Row[]> {
+    const where = [...(filter.agent === undefined ? [] : ['agent = :agent']), ...(filter.runId === undefined ? [] : ['run_id = :run'])];
+    const rows = await this.rows(`${DECISIONS}${where.length > 0 ? ` where ${where.join(' and ')}` : ''} order by audit.decision.time desc limit :limit::int`, {
+      limit, ...(filter.agent === undefined ? {} : { agent: filter.agent }), ...(filter.runId === undefined ? {} : { run: filter.runId }),
+    });
+    return rows.reverse();
+  }
+
+  private async rows(sql: string, values: Readonly<Record<string, Value>> = {}): Promise<Row[]> {
+    const { formattedRecords } = await this.client.send(new ExecuteStatementCommand({ ...this.login, sql, formatRecordsAs: 'JSON', parameters: Object.entries(values).map(([name, value]) => parameter(name, value)) }));
+    return JSON.parse(formattedRecords ?? '[]') as Row[];
+  }
+}
+
+function logRow(row: Row): LogRow {
+  const text = (name: string): string | null => (row[name] === null ? null : String(row[name]));
+  return {
+    head: Number(row.head), seq: BigInt(row.seq as number), at: BigInt(row.at as number), kind: String(row.kind), login: String(row.login), agent: text('agent'), run: text('run'), decision: text('decision'),
+    facts: String(row.facts), inputsDigest: text('inputs_digest'), outputDigest: text('output_digest'), hash: String(row.hash), part: text('part') as LogRow['part'], salt: text('salt'), body: text('body'),
+  };
+}

@@ -1,0 +1,19 @@
+/** Columns of a verification row, in the order of `LogRow`. Bytes as hex, so that every reader gets the same text. */
+const COLUMNS = `e.head, e.seq, (extract(epoch from e.at) * 1000000)::bigint as at, e.kind, e.login, e.agent, e.run_id as run, replace(e.decision_id::text, '-', '') as decision, e.facts,
+  encode(e.inputs_digest, 'hex') as inputs_digest, encode(e.output_digest, 'hex') as output_digest, encode(e.hash, 'hex') as hash, p.part, encode(p.salt, 'hex') as salt, p.body`;
+
+/** Rows of the whole log, in the order the verifier takes them. A payload belongs to its entry by time as well: one that was moved to another month is missing here. */
+export const LOG_ROWS = `select ${COLUMNS} from audit.entry e left join audit.payload p on p.head = e.head and p.seq = e.seq and p.at = e.at order by e.head, e.seq, p.part, p.chunk`;
+
+/** The same, a page of entries after `:head` and `:seq`. */
+export const LOG_PAGE = `select ${COLUMNS} from (select * from audit.entry where (head, seq) > (:head::smallint, :seq::bigint) order by head, seq limit :limit::int) e
+  left join audit.payload p on p.head = e.head and p.seq = e.seq and p.at = e.at order by e.head, e.seq, p.part, p.chunk`;
+
+export const HEADS = "select head, seq, encode(hash, 'hex') as hash from audit.head order by head";
+
+/** Payload whose entry is gone. */
+export const ORPHANS = "select distinct p.head || ':' || p.seq as place from audit.payload p where not exists (select from audit.entry e where e.head = p.head and e.seq = p.seq and e.at = p.at) limit 100";
+
+/** Decisions as a reviewer reads them. */
+export const DECISIONS = `select to_char(time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, agent, run_id, decision_id::text, decision, inputs_hash, inputs::text, model, output_hash, output::text, downstream_writes::text,
+  authorized_by, verdict, reasons::text, reference, approver, status, result_hash, result::text, hold_id from audit.decision`;
