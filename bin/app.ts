@@ -26,6 +26,6 @@ const closer = controls.addAgent('OutreachCloser', { card: ScopeCard.fromFile(jo
 const bot = new iam.Role(stack, 'OutreachBot', { roleName: 'outreach-bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
 closer.grantStartRun(bot);
 
-new CfnOutput(stack, 'ApiUrl', { value: controls.broker.url });
+new CfnOutput(stack, 'ApiUrl', { value: controls.url });
 
 app.synth();

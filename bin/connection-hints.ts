@@ -1,28 +1,26 @@
-import { join } from 'node:path';
-import type { LocalFile } from '../local/testing';
+import type { LocalFile } from '../local/local-file';
 import { bold, dim } from './terminal';
 
 /** Where to point a browser, `psql` and `aws` while a local runtime runs. */
 export function connectionHints(file: LocalFile, folder: string): string {
-  const json = join(folder, 'local.json');
   const [agent = ''] = Object.keys(file.principals.agents);
-  const from = (path: string): string => `$(node -p "require('${json.startsWith('/') ? json : `./${json}`}').${path}")`;
-  const { host, port, database } = file.postgres;
-  const keys = (path: string): string => `AWS_ACCESS_KEY_ID=${from(`${path}.accessKeyId`)} AWS_SECRET_ACCESS_KEY=${from(`${path}.secretAccessKey`)} AWS_SESSION_TOKEN=${from(`${path}.sessionToken`)} AWS_REGION=${file.region}`;
+  const option = folder === '.agent-controls' ? '' : ` --folder ${folder}`;
+  const as = (who: string): string => `eval "$(npx agent-controls local env ${who}${option})"`;
   return `
 ${bold('The runtime stays up; Ctrl-C ends it.')}
 browser  ${file.endpoint}/
-psql     as the agent:    PGPASSWORD=${from(`resources.logins['${agent}'].password`)} psql -h ${host} -p ${port} -U ${file.resources.logins[agent]?.user ?? ''} ${database}
-         as the superuser: PGPASSWORD=${from('postgres.password')} psql -h ${host} -p ${port} -U ${file.postgres.superuser} ${database}
-aws      as the agent:    ${keys(`principals.agents['${agent}'].run`)} aws --endpoint-url ${file.endpoint} sts get-caller-identity
-log      npx agent-controls audit list --local        npx agent-controls audit verify --local
-${dim(`everything a script needs is in ${json}`)}`;
+aws      ${as(agent)} && aws --endpoint-url ${file.endpoint} sts get-caller-identity
+psql     ${as(agent)} && psql -c 'select name from leads'
+         ${as('superuser')} && psql -h ${file.postgres.host} -p ${file.postgres.port}
+log      npx agent-controls audit list --local${option}
+         npx agent-controls audit verify --local${option}
+${dim(`Everything a script needs is in ${folder}/local.json.`)}`;
 }
 
 /** Waits for Ctrl-C or a polite kill. */
 export function untilInterrupted(): Promise<void> {
   return new Promise((done) => {
-    const keepAlive = setInterval(() => undefined, 1 << 30);
+    const keepAlive = setInterval(() => undefined, 2 ** 30);
     const end = (): void => { clearInterval(keepAlive); done(); };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, end);
   });

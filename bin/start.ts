@@ -1,10 +1,12 @@
 /** `npm start`: builds the bundles, synthesizes the example app, runs it on this machine and plays its story. */
 import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import { LocalRuntime } from '../local/testing';
 import { buildBundles } from '../scripts/build-bundles';
 import { play, Step, Story } from '../examples/story';
+import { portOf } from './commands/local';
 import { decisionTable } from './decision-table';
 import { connectionHints, untilInterrupted } from './connection-hints';
 import { bold, dim, green, red } from './terminal';
@@ -14,6 +16,7 @@ interface Options {
   readonly json?: true;
   readonly port: string;
   readonly folder: string;
+  readonly fresh?: true;
 }
 
 const root = join(__dirname, '..');
@@ -28,8 +31,10 @@ async function main(options: Options): Promise<number> {
   await buildBundles();
   doing('synthesizing the example app');
   synthesize();
+  // Only what an earlier start has made: the option takes any path.
+  if (options.fresh && existsSync(join(options.folder, 'state.json'))) rmSync(options.folder, { recursive: true, force: true });
   const runtime = await LocalRuntime.start({
-    assembly: join(root, 'cdk.out'), folder: options.folder, port: Number(options.port), seed: [join(root, 'examples', 'leads.sql')], progress: (what) => doing(what),
+    assembly: join(root, 'cdk.out'), folder: options.folder, port: portOf(options.port), seed: [join(root, 'examples', 'leads.sql')], progress: (what) => doing(what),
   });
   try {
     if (!runtime.file.authorisationEvaluated) say(red('         Authorisation is not evaluated: no policy evaluator is installed.'));
@@ -74,6 +79,7 @@ function summary(story: Story, runtime: LocalRuntime, ok: boolean, took: number)
 new Command('npm start --')
   .description('Runs the example agent on this machine and plays its story.')
   .option('--once', 'end after the story: exit code 0 when every step is as it should be')
+  .option('--fresh', 'forget earlier starts: without it the log goes on where it was')
   .option('--json', 'print one JSON summary on standard output; progress goes to standard error')
   .option('--port <number>', 'port of the endpoint on 127.0.0.1', '4580')
   .option('--folder <path>', 'folder that everything is kept in', join(root, '.agent-controls'))

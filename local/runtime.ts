@@ -185,7 +185,8 @@ function environmentOf(principals: Principals, fn: HostedFunction, url: string):
   const role = principals.roleByArn(fn.roleArn);
   if (!role) throw new Error(`${fn.name}: there is no role ${fn.roleArn}`);
   const { accessKeyId, secretAccessKey, sessionToken } = principals.addSession(role, fn.name);
-  return { AWS_REGION: REGION, AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken ?? '' };
+  return { AWS_REGION: REGION, AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken ?? '',
+    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' }; // about this machine's Node, not the template's
 }
 
 function poolOf(postgres: PostgresServer, database: string, undo: (() => Promise<void> | void)[]): Pool {

@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { RDSDataClient } from '@aws-sdk/client-rds-data';
 import { Command, Option } from 'commander';
 import { Client } from 'pg';
 import { DataApiLog } from '../../lambda/audit/data-api-log';
 import { DECISIONS } from '../../lambda/audit/queries';
 import type { Verification } from '../../lambda/audit/verify';
-import type { LocalFile } from '../../local/local-file';
 import { verifyByCopy } from '../../local/postgres/copy-log';
 import { DecisionRow, decisionTable } from '../decision-table';
 import { deployedLog } from '../deployed-log';
+import { readLocalFile } from '../read-local-file';
 import { dim, green, progressLine, red } from '../terminal';
 
 interface Where {
@@ -103,16 +101,10 @@ function deployed(client: RDSDataClient, log: DataApiLog): Log {
 }
 
 async function openLocal(folder: string): Promise<Log> {
-  const path = join(folder, 'local.json');
-  let file: LocalFile;
-  try {
-    file = JSON.parse(readFileSync(path, 'utf8')) as LocalFile;
-  } catch {
-    throw new Error(`no local runtime runs here: there is no ${path}; start one with npm start or agent-controls local`);
-  }
+  const file = readLocalFile(folder);
   const { host, port, database } = file.postgres;
   const client = new Client({ host, port, database, ...file.resources.auditorLogin });
-  await client.connect().catch((error: unknown) => { throw new Error(`the local runtime of ${path} does not answer (${(error as Error).message}); start it again`); });
+  await client.connect().catch((error: unknown) => { throw new Error(`the local runtime of ${folder} does not answer (${(error as Error).message}); start it again`); });
   return {
     local: true,
     verify: (progress) => verifyByCopy(client, progress),

@@ -68,7 +68,7 @@ export interface AgentControlsProps {
   readonly tiers?: HoldTier[];
   /** How long a run's credentials live. @default Duration.minutes(30) */
   readonly sessionDuration?: Duration;
-  /** Where holds are announced. @default - a new topic, see `holdQueue.notificationTopic` */
+  /** Where holds are announced. @default - a new topic, see `notificationTopic` */
   readonly notificationTopic?: sns.ITopic;
   /** What happens to the database. @default RemovalPolicy.RETAIN */
   readonly removalPolicy?: RemovalPolicy;
@@ -87,14 +87,19 @@ export class AgentControls extends Resource implements IAgentControls {
   }
 
   public readonly controlsName: string;
-  public readonly database: ControlsDatabase;
-  public readonly auditLog: AuditLogTable;
-  public readonly holdQueue: HoldQueue;
-  public readonly broker: RunBroker;
-  public readonly gate: ToolGate;
+  public readonly database: IControlsDatabase;
+  public readonly auditLog: IAuditLogTable;
+  public readonly holdQueue: IHoldQueue;
+  public readonly broker: IRunBroker;
+  public readonly gate: IToolGate;
+  /** Address of the API that agents and approvers talk to. */
+  public readonly url: string;
+  /** Where holds are announced: subscribe mail, chat, a queue. */
+  public readonly notificationTopic: sns.ITopic;
   /** Role that auditors assume, with MFA: it reads and verifies the log, and decides nothing. */
   public readonly auditorRole: iam.Role;
   private readonly environment: string;
+  private readonly queue: HoldQueue;
 
   constructor(scope: Construct, id: string, props: AgentControlsProps = {}) {
     super(scope, id);
@@ -102,8 +107,12 @@ export class AgentControls extends Resource implements IAgentControls {
     this.database = new ControlsDatabase(this, 'Database', { controlsName: props.controlsName, cluster: props.cluster, removalPolicy: props.removalPolicy });
     this.controlsName = this.database.controlsName;
     this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database });
-    this.broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration });
-    this.holdQueue = new HoldQueue(this, 'Holds', { auditLog: this.auditLog, tiers: props.tiers, notificationTopic: props.notificationTopic });
+    const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration });
+    this.broker = broker;
+    this.url = broker.url;
+    this.queue = new HoldQueue(this, 'Holds', { auditLog: this.auditLog, tiers: props.tiers, notificationTopic: props.notificationTopic });
+    this.holdQueue = this.queue;
+    this.notificationTopic = this.queue.notificationTopic;
     this.gate = new ToolGate(this, 'Gate', { broker: this.broker, holdQueue: this.holdQueue });
     this.auditorRole = new iam.Role(this, 'Auditor', {
       roleName: auditorRoleName(this.controlsName),
@@ -118,7 +127,7 @@ export class AgentControls extends Resource implements IAgentControls {
   public addAgent(id: string, options: AddAgentOptions): AgentIdentity {
     // The groups on a card can decide without being named a second time; a queue with tiers of its own says for itself.
     for (const { call } of options.card._card.scopes) {
-      for (const group of (call ?? []).flatMap(({ approval }) => approval.approvers ?? [])) this.holdQueue._approverRole(Approver.group(group));
+      for (const group of (call ?? []).flatMap(({ approval }) => approval.approvers ?? [])) this.queue._approverRole(Approver.group(group));
     }
     return new AgentIdentity(this, id, { broker: this.broker, environment: this.environment, ...options });
   }

@@ -66,7 +66,10 @@ export class Endpoint {
       }
       const { principal, service: name } = await authenticate(raw, this.parts.principals, this.parts.region, this.parts.clock.now());
       service = Object.hasOwn(this.parts.services, name) ? this.parts.services[name] : undefined;
-      if (!service) throw new ServiceError('UnknownService', `the local runtime does not play ${name}; it plays ${Object.keys(this.parts.services).join(', ')}`, 501);
+      if (!service) {
+        service = { protocol: raw.headers['content-type']?.includes('urlencoded') ? 'query' : 'json', name: () => '', operation: () => undefined };
+        throw new ServiceError('UnknownService', `the local runtime does not play ${name}; it plays ${Object.keys(this.parts.services).join(', ')}`, 501);
+      }
       send(response, await this.run(name, service, { ...raw, service: name, principal }));
     } catch (error) {
       send(response, errorReply(error, service?.protocol ?? 'json'));

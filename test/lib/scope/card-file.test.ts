@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { cardFromObject, cardFromYaml } from '../../../lib/scope/card-file';
+import { CARD_TEXT, card } from '../../support/cards';
+
+const read = (text: string): string => {
+  try {
+    cardFromYaml(text, 'card.yaml');
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'no error';
+};
+const line = (needle: string): number => CARD_TEXT.split('\n').findIndex((text) => text.includes(needle)) + 1;
+
+describe('a card that is wrong', () => {
+  it('names file, line, field and the known fields of an unknown field', () => {
+    expect(read(CARD_TEXT.replace('purpose:', 'colour: red\npurpose:'))).toMatch(new RegExp(`^CardInvalid: card\\.yaml:${line('purpose:')}: colour is not a field of a card; known here: agent, purpose, owners`));
+  });
+
+  it('names a nested unknown field where it stands', () => {
+    expect(read(CARD_TEXT.replace('columns: [', 'colums: ['))).toContain(`card.yaml:${line('columns: [')}: scopes[0].read[0].colums is not a field of a card; known here: table, columns, rows`);
+  });
+
+  it('names what is missing', () => {
+    expect(read(CARD_TEXT.replace(/ {2}on-call: .*\n/, ''))).toContain('owners: "on-call" is missing; add it');
+  });
+
+  it('says what was got and what was expected', () => {
+    expect(read(CARD_TEXT.replace('at-most: 20', 'at-most: 20.5'))).toContain('got 20.5, expected integer');
+    expect(read(CARD_TEXT.replace('trusted-from: compute', 'trusted-from: anyone'))).toContain('request.trusted-from: got "anyone", expected one of "trigger", "compute"');
+  });
+
+  it('refuses a scope that is there twice', () => {
+    const doubled = CARD_TEXT.replace('# Said out loud', '  - scope: scope://outreach.send.cold\n# Said out loud');
+    expect(read(doubled)).toMatch(/^ScopeDuplicate: card\.yaml:\d+: scopes\[1\]\.scope: got "scope:\/\/outreach\.send\.cold", which scopes\[0\] has already/);
+  });
+
+  it('refuses a key that is there twice, which a parser would overwrite silently', () => {
+    expect(read(`${CARD_TEXT}\nagent: other\n`)).toMatch(/^CardInvalid: card\.yaml:\d+: not readable as YAML: Map keys must be unique/);
+  });
+
+  it('refuses anchors and aliases, so that a card reads top to bottom', () => {
+    expect(read(CARD_TEXT.replace('models: [bedrock-eu]', 'models: &m [bedrock-eu]'))).toContain('no anchors or aliases');
+  });
+
+  it('refuses a condition written as text', () => {
+    expect(read(CARD_TEXT.replace('{ in: [cold, untouched] }', '"cold or untouched"'))).toContain('expected object');
+  });
+
+  it('refuses a file that is not YAML, with its line', () => {
+    expect(read('agent: [a\nb: c')).toMatch(/^CardInvalid: card\.yaml:\d+: not readable as YAML/);
+  });
+
+  it('refuses a value that is no card at all', () => {
+    expect(() => cardFromObject(undefined)).toThrow('CardInvalid');
+    expect(() => cardFromObject([])).toThrow('expected object');
+  });
+});
+
+describe('a card that is right', () => {
+  it('is the same from YAML and from an object', () => {
+    expect(cardFromYaml(CARD_TEXT, 'card.yaml')).toEqual(cardFromObject(card()));
+  });
+});

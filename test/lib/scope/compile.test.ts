@@ -1,0 +1,113 @@
+import { checkParsePolicySet } from '@cedar-policy/cedar-wasm/nodejs';
+import { describe, expect, it } from 'vitest';
+import type { Card } from '../../../lib/scope/card';
+import { cardDigest, compile, CompiledScope } from '../../../lib/scope/compile';
+import { compileSql } from '../../../lib/scope/compile-sql';
+import { Manifest } from '../../../lib/scope/manifest';
+import { DEFAULT_TIERS } from '../../../lib/scope/tier';
+import { card, ISSUE_REFUND, SEND_EMAIL, UPDATE_TIER } from '../../support/cards';
+
+const ALL = [SEND_EMAIL, UPDATE_TIER, ISSUE_REFUND];
+const compiled = (of: Card, manifests: readonly Manifest[] = ALL): CompiledScope => compile({ card: of, environment: 'dev', manifests, tiers: DEFAULT_TIERS });
+const call = (of: any): any => of.scopes[0].call[0];
+/** A card that calls `issue_refund` with the given call. */
+const refunds = (change: (of: any) => void): Card => card((of) => {
+  of.scopes[0].call = [{ action: 'issue_refund', approval: { tier: 'human' } }];
+  change(call(of));
+});
+const tiers = (change: (of: any) => void): Card => card((of) => {
+  of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'auto' } }];
+  change(call(of));
+});
+
+describe('a card, compiled', () => {
+  it('keeps the policies, tools and grants that were reviewed', () => {
+    const scope = compiled(card());
+    expect({ policies: scope.policies, rules: scope.rules, grants: scope.grants, sql: compileSql(scope, 'controls') }).toMatchSnapshot();
+    expect(scope.tools.read_leads?.schema.inputSchema).toMatchSnapshot();
+  });
+
+  it('is the same bytes for the same card', () => {
+    expect(JSON.stringify(compiled(card()))).toBe(JSON.stringify(compiled(card())));
+    expect(cardDigest(card())).not.toBe(cardDigest(card((of) => { of.purpose += '!'; })));
+  });
+
+  it('gives policies that Cedar parses, with every kind of bound', () => {
+    const scope = compiled(refunds((of) => {
+      of.bounds = { amount: { 'less-than': { currency: 'USD', 'minor-units': 500 }, 'at-least': { currency: 'USD', 'minor-units': 1 } }, charge_id: { 'starts-with': 'ch_', in: ['ch_1', 'ch_2'], longest: 9 }, count: { 'at-most': 3, equals: 2 } };
+    }));
+    expect(checkParsePolicySet({ staticPolicies: { ...scope.policies } })).toEqual({ type: 'success' });
+    expect(Object.values(scope.policies).join()).toMatchSnapshot();
+    expect((scope.tools.issue_refund?.schema.inputSchema.properties as any).charge_id.maxLength).toBe(9);
+  });
+
+  it('limits rows with a restrictive policy for this agent, and keeps the table open to others', () => {
+    const sql = compileSql(compiled(card((of) => { of.scopes[0].read[0].rows = { lead_status: { in: ['cold'] }, company: { 'starts-with': 'N' } }; })), 'controls');
+    expect(sql.slice(-2)).toEqual([
+      `select controls.open_rows('"public"."leads"'::regclass)`,
+      `create policy "controls-agent-outreach-closer" on "public"."leads" as restrictive to "controls-agent-outreach-closer" using (("lead_status" in ('cold') and starts_with("company", 'N')))`,
+    ]);
+  });
+});
+
+describe('what no target could enforce', () => {
+  it.each<[string, RegExp, Card]>([
+    ['an action that nobody declares', /^ActionUnknown: scopes\[0\]\.call\[0\]\.action: got "send_fax".*declared are issue_refund, send_email, update_tier/, card((of) => { call(of).action = 'send_fax'; })],
+    ['a bound on a parameter that the action does not have', /^BoundUnenforceable: scopes\[0\]\.call\[0\]\.bounds\.recipient: the action has no parameter "recipient"; bound one of/, card((of) => { call(of).bounds = { recipient: { equals: 'x' } }; })],
+    ['an order on text', /^BoundUnenforceable: scopes\[0\]\.call\[0\]\.bounds\.subject\.less-than/, card((of) => { call(of).bounds = { subject: { 'less-than': 5 } }; })],
+    ['money compared with a number', /^BoundUnenforceable: .*amount\.at-most: the parameter is money, not an integer/, refunds((of) => { of.bounds = { amount: { 'at-most': 5 } }; })],
+    ['a number compared with money', /^BoundUnenforceable: .*count\.at-most: the parameter is integer, not money/, refunds((of) => { of.bounds = { count: { 'at-most': { currency: 'USD', 'minor-units': 5 } } }; })],
+    ['text equal to a number', /^BoundUnenforceable: .*subject\.equals: the parameter is text, got 5/, card((of) => { call(of).bounds = { subject: { equals: 5 } }; })],
+    ['text equal to money', /^BoundUnenforceable: .*subject\.in\[0\]: the parameter is text, not money/, card((of) => { call(of).bounds = { subject: { in: [{ currency: 'USD', 'minor-units': 5 }] } }; })],
+    ['a prefix of a number', /^BoundUnenforceable: .*count\.starts-with/, refunds((of) => { of.bounds = { count: { 'starts-with': '1' } }; })],
+    ['a length of a number', /^BoundUnenforceable: .*count\.longest/, refunds((of) => { of.bounds = { count: { longest: 1 } }; })],
+    ['money in a row', /^BoundUnenforceable: .*row\.amount\.at-most: a column holds no currency/, refunds((of) => { of.row = { 'charges.amount': { 'at-most': { currency: 'USD', 'minor-units': 5 } } }; })],
+    ['a row of a table that no parameter names', /^BoundUnenforceable: scopes\[0\]\.call\[0\]\.row: send_email has no parameter that references "customer"/, card((of) => { call(of).row = { 'customer.tier': { equals: 'x' } }; })],
+    ['rows of two tables', /^BoundUnenforceable: .*conditions on 2 tables/, card((of) => { call(of).row = { 'leads.name': { equals: 'x' }, 'customer.tier': { equals: 'x' } }; })],
+    ['a sum of text', /^BoundUnenforceable: scopes\[0\]\.call\[0\]\.limits\[0\]\.sum-of: subject is text/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'sum-of': 'subject' }]; })],
+    ['a sum of something that is not there', /^BoundUnenforceable: .*sum-of: the action has no parameter "total"/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'sum-of': 'total' }]; })],
+    ['a limit for each of something that is not there', /^BoundUnenforceable: .*for-each/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'for-each': 'buyer' }]; })],
+    ['a limit in money that sums nothing', /^BoundUnenforceable: .*nothing is summed; add sum-of/, refunds((of) => { of.limits = [{ 'at-most': { currency: 'USD', 'minor-units': 5 }, per: 'day' }]; })],
+    ['a second confirmation', /^BoundUnenforceable: .*second-confirmation/, card((of) => { call(of).requires = ['second-confirmation']; })],
+    ['two reads of one table with different rows', /^BoundUnenforceable: scopes\[0\]\.read\[1\]\.rows: another read of leads has other rows/, card((of) => { of.scopes[0].read.push({ table: 'leads', columns: ['email'], rows: { lead_status: { equals: 'cold' } } }); })],
+    ['a tier that the queue does not offer', /^TierUnknown: .*got "same-day", the hold queue offers auto, verify, human/, card((of) => { call(of).approval = { tier: 'same-day' }; })],
+    ['a window wider than the tier', /^TierLoosened: .*window: got 600 seconds, the tier allows 300/, card((of) => { call(of).approval.window = { minutes: 10 }; })],
+    ['a tier too low for what cannot be undone', /^TierTooLow: .*got "verify", but the reverse of issue_refund is impossible; the lowest tier is human/, refunds((of) => { of.approval = { tier: 'verify' }; })],
+    ['a tier too low for what can only be made up for', /^TierTooLow: .*got "auto", but the reverse of send_email is compensate/, card((of) => { call(of).approval = { tier: 'auto' }; })],
+    ['a column under never.read', /^NeverContradicted: scopes\[0\]\.read\[0\]\.columns\[0\]: leads\.phone is under never\.read/, card((of) => { of.scopes[0].read[0].columns = ['phone']; })],
+    ['an action under never.call', /^NeverContradicted: .*send_email is under never\.call/, card((of) => { of.never.call = ['send_email']; })],
+    ['an action that writes what is under never.write', /^NeverContradicted: .*update_tier writes customer\.tier/, card((of) => { of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'auto' } }]; of.never.write = ['customer.*']; })],
+    ['an action that reads what is under never.read', /^NeverContradicted: .*update_tier reads customer\.id/, card((of) => { of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'auto' } }]; of.never.read = ['customer.id']; })],
+    ['a table name made to break SQL', /^NotEncodable: scopes\[0\]\.read\[0\]\.table/, card((of) => { of.scopes[0].read[0].table = 'leads; drop table leads'; })],
+    ['a row column made to break SQL', /^NotEncodable: scopes\[0\]\.read\[0\]\.rows\.x" or true --/, card((of) => { of.scopes[0].read[0].rows = { 'x" or true --': { equals: 1 } }; })],
+    ['an AWS action that every boundary denies', /^AwsActionForbidden: scopes\[0\]\.aws\[0\]\.actions\[0\]: got "secretsmanager:GetSecretValue"/, card((of) => { of.scopes[0].aws = [{ actions: ['secretsmanager:GetSecretValue'], resources: ['arn:aws:s3:::x'] }]; })],
+    ['a gateway call as an AWS action', /^AwsActionForbidden/, card((of) => { of.scopes[0].aws = [{ actions: ['execute-api:Invoke'], resources: ['arn:aws:s3:::x'] }]; })],
+  ])('refuses %s', (_what, message, of) => {
+    expect(() => compiled(of)).toThrow(message);
+  });
+
+  it('refuses an environment that the card does not name', () => {
+    expect(() => compile({ card: card(), environment: 'stage', manifests: ALL, tiers: DEFAULT_TIERS })).toThrow(/^EnvironmentUnknown: environments: .*names dev, prod/);
+  });
+
+  it('refuses a write without a reverse', () => {
+    const { reverse: _, ...bare } = SEND_EMAIL;
+    expect(() => compiled(card(), [bare])).toThrow(/^ReverseMissing: send_email/);
+  });
+
+  it('refuses an action that is called like a gated read', () => {
+    expect(() => compiled(card(), [...ALL, { ...SEND_EMAIL, name: 'read_leads' }])).toThrow(/^ActionDuplicate: read_leads/);
+  });
+
+  it('refuses a column of an action without its table', () => {
+    expect(() => compiled(tiers(() => undefined), [{ ...UPDATE_TIER, writes: ['tier'] }])).toThrow(/^ColumnUnnamed: update_tier\.writes/);
+  });
+
+  it('lets a card tighten its tier, and no more', () => {
+    const loose = [{ name: 'verify', kind: 'verify' as const, windowSeconds: 600, approvers: ['a', 'b'], people: 2 }];
+    const of = (approval: object): CompiledScope => compile({ card: card((made) => { call(made).approval = { tier: 'verify', ...approval }; }), environment: 'dev', manifests: ALL, tiers: loose });
+    expect(of({ window: { minutes: 1 }, approvers: ['a'], people: 3 }).rules['scope://outreach.send.cold/call/0']).toMatchObject({ windowSeconds: 60, approvers: ['a'], people: 3 });
+    expect(() => of({ people: 1 })).toThrow(/^TierLoosened: .*people: got 1, the tier asks for 2/);
+    expect(() => of({ approvers: ['c'] })).toThrow(/^TierLoosened: .*approvers: "c"/);
+  });
+});

@@ -1,0 +1,26 @@
+import { readFileSync } from 'node:fs';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  plugins: [{
+    name: 'sql-as-text',
+    enforce: 'pre',
+    load: (id) => (id.endsWith('.sql') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))};` : null),
+  }],
+  resolve: {
+    alias: {
+      'cdk-agent-controls/action': new URL('./lambda/action/index.ts', import.meta.url).pathname,
+      'cdk-agent-controls/client': new URL('./lambda/client/index.ts', import.meta.url).pathname,
+      'cdk-agent-controls/testing': new URL('./local/testing/index.ts', import.meta.url).pathname,
+      'cdk-agent-controls': new URL('./lib/index.ts', import.meta.url).pathname,
+    },
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+    env: { CDK_VALIDATION: 'false', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
+  },
+});
