@@ -1,0 +1,81 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { DUTIES, Duty } from '../../../lib/scope/names';
+import { card, LEADS, SEND_EMAIL } from '../../support/cards';
+import { TestDatabase, testDatabase } from '../../support/database';
+
+/** What each login may execute; everything else is refused. */
+const MAY: Readonly<Record<Duty, readonly string[]>> = {
+  broker: ['gate.bind_run', 'gate.start_run'],
+  gate: ['gate.commit_call', 'gate.open_call', 'gate.read_hold', 'gate.refuse'],
+  executor: ['gate.outcome', 'gate.redeem', 'hold.claim'],
+  decide: ['hold.decide', 'hold.show'],
+  expiry: ['hold.attend', 'hold.expire', 'hold.open'],
+  append: ['audit.append'],
+  auditor: ['audit.text_of'],
+};
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await testDatabase(LEADS);
+  await db.register(card(), [SEND_EMAIL]);
+});
+
+describe.each(DUTIES)('the login of the %s', (duty) => {
+  it('may execute its own functions and no other', async () => {
+    const { rows } = await db.as(duty).query<{ name: string }>(`select n.nspname || '.' || p.proname as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+      where n.nspname in ('controls', 'audit', 'gate', 'hold') and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') order by 1`);
+    expect(rows.map(({ name }) => name)).toEqual(MAY[duty]);
+  });
+
+  it('may touch no table, but for the auditor, who reads', async () => {
+    const { rows } = await db.as(duty).query<{ name: string; rights: string }>(`select c.oid::regclass::text as name, string_agg(r, ',' order by r) as rights from pg_class c join pg_namespace n on n.oid = c.relnamespace,
+      unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) r
+      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'public') and c.relkind in ('r', 'p', 'v') and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, r) group by 1`);
+    expect(rows.map(({ name, rights }) => `${name}: ${rights}`).sort()).toEqual(duty === 'auditor' ? ['audit.decision: select', 'audit.entry: select', 'audit.head: select', 'audit.payload: select'] : []);
+  });
+
+  it('owns nothing and makes nothing', async () => {
+    for (const statement of ['create table x (y int)', 'create temp table x (y int)', 'create schema x', 'create role x', 'create function x() returns int language sql as $$ select 1 $$', 'create database x']) {
+      await expect(db.as(duty).query(statement), statement).rejects.toThrow(/permission denied|must have|cannot/);
+    }
+    expect((await db.owner.query('select from pg_class c join pg_roles r on r.oid = c.relowner where r.rolname like $1', [`${db.controls}-${duty}%`])).rowCount).toBe(0);
+  });
+
+  it('becomes nobody else', async () => {
+    for (const role of [`${db.controls}-owner`, `${db.controls}-${duty}`, ...DUTIES.map((other) => `${db.controls}-${other}-a`).filter((name) => name !== `${db.controls}-${duty}-a`)]) {
+      await expect(db.as(duty).query(`set role "${role}"`), role).rejects.toThrow('permission denied to set role');
+    }
+  });
+});
+
+describe('the login of an agent', () => {
+  it('reads the columns of its card and no other', async () => {
+    const agent = db.asAgent('outreach-closer');
+    expect((await agent.query('select name, company, signals, last_touch from leads')).rowCount).toBe(2);
+    for (const sql of ['select phone from leads', 'select * from leads', 'select name from leads where phone is not null', 'select leads from leads', 'select count(payment_method) from leads', 'copy leads to stdout', 'table leads']) {
+      await expect(agent.query(sql), sql).rejects.toThrow('permission denied');
+    }
+  });
+
+  it('writes nothing and reaches nothing of the control plane', async () => {
+    const agent = db.asAgent('outreach-closer');
+    for (const sql of ["insert into leads (id) values ('x')", "update leads set name = 'x'", 'delete from leads', 'truncate leads', 'select from audit.entry', "select audit.append('[]')", "select gate.redeem(gen_random_uuid())", 'select from controls.agent', 'create temp table x (y int)', 'create table x (y int)']) {
+      await expect(agent.query(sql), sql).rejects.toThrow('permission denied');
+    }
+  });
+
+  it('does not see a column that is added tomorrow', async () => {
+    await db.owner.query('alter table leads add column salary int');
+    await expect(db.asAgent('outreach-closer').query('select salary from leads')).rejects.toThrow('permission denied');
+  });
+
+  it('loses what a narrowed card takes away, and the rows it closes', async () => {
+    await db.register(card((of) => { of.scopes[0].read[0] = { table: 'leads', columns: ['name'], rows: { lead_status: { equals: 'cold' } } }; }), [SEND_EMAIL]);
+    const agent = db.asAgent('outreach-closer');
+    await expect(agent.query('select company from leads')).rejects.toThrow('permission denied');
+    expect((await agent.query('select name from leads')).rows).toEqual([{ name: 'Ada' }]);
+    expect((await db.owner.query('select from leads')).rowCount).toBe(2);
+    await db.register(card(), [SEND_EMAIL]);
+    expect((await agent.query('select name from leads')).rowCount).toBe(2);
+  });
+});
