@@ -124,9 +124,9 @@ begin
   if found then
     raise exception 'RunUnknown: %', v_bad using errcode = '22023';
   end if;
-  select json_agg(json_build_object('kind', e.kind, 'agent', r.agent, 'run', e.run, 'decision', e.decision, 'facts', coalesce(e.facts::text, '{}'), 'inputs', e.inputs, 'output', e.output))
+  select json_agg(json_build_object('kind', e.kind, 'agent', r.agent, 'run', e.run, 'decision', e.decision, 'facts', coalesce(e.facts::text, '{}'), 'inputs', e.inputs, 'output', e.output) order by e.i)
     into v_entries
-    from json_to_recordset(p_entries::json) as e(kind text, run text, decision uuid, facts json, inputs text, output text)
+    from rows from (json_to_recordset(p_entries::json) as (kind text, run text, decision uuid, facts json, inputs text, output text)) with ordinality as e(kind, run, decision, facts, inputs, output, i)
     left join controls.run r on r.run_id = e.run;
   if v_entries is null then return 0; end if;
   perform audit.chain(v_entries);

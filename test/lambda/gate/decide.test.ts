@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { decide, Known, Proposal, Verdict } from '../../../lambda/gate/decide';
+import { PolicySet } from '../../../lambda/gate/policy-set';
+import { Card } from '../../../lib/scope/card';
+import { compile } from '../../../lib/scope/compile';
+import { Manifest, manifestDigest } from '../../../lib/scope/manifest';
+import { DEFAULT_TIERS } from '../../../lib/scope/tier';
+import { card, ISSUE_REFUND, SEND_EMAIL, UPDATE_TIER } from '../../support/cards';
+
+const ALL: readonly Manifest[] = [SEND_EMAIL, UPDATE_TIER, ISSUE_REFUND];
+let version = 0;
+const policies = (of: Card = card()): PolicySet => new PolicySet(`test-${(version += 1)}`, compile({ card: of, environment: 'dev', manifests: ALL, tiers: DEFAULT_TIERS }));
+const MAIL = { lead_id: 'L_1', to: 'ada@example.com', subject: 's', body: 'b' };
+const RULE = 'scope://outreach.send.cold/call/0';
+
+function judged(proposal: Partial<Proposal>, known: Partial<Known> = {}, set = policies()): Verdict {
+  const action = proposal.action ?? 'send_email';
+  const manifest = ALL.find(({ name }) => name === action);
+  return decide(set, { action, parameters: MAIL, ...proposal }, { stopped: null, manifestDigest: manifest ? manifestDigest(manifest) : null, rowsHold: [RULE], ...known });
+}
+const reason = ({ reasons }: Verdict): string => reasons.map((text) => text.split(':')[0]).join();
+
+describe('the gate denies', () => {
+  it.each<[string, string, Partial<Proposal>, Partial<Known>]>([
+    ['whatever a stopped run proposes', 'RunExpired', {}, { stopped: 'RunExpired' }],
+    ['an action that the card does not call', 'ActionUnknown', { action: 'issue_refund' }, {}],
+    ['an action with a name of every object', 'ActionUnknown', { action: 'constructor' }, {}],
+    ['an action whose declaration changed', 'ActionChanged', {}, { manifestDigest: 'x' }],
+    ['an action that is not deployed any more', 'ActionChanged', {}, { manifestDigest: null }],
+    ['an extra parameter', 'ParameterUnknown', { parameters: { ...MAIL, bcc: 'eve@example.com' } }, {}],
+    ['a parameter called __proto__', 'ParameterUnknown', { parameters: JSON.parse('{"lead_id":"L_1","to":"a@example.com","subject":"s","body":"b","__proto__":{"x":1}}') as Record<string, unknown> }, {}],
+    ['a missing parameter', 'ParameterMissing', { parameters: { lead_id: 'L_1', to: 'ada@example.com', subject: 's' } }, {}],
+    ['a parameter that is there by inheritance only', 'ParameterMissing', { parameters: Object.create(MAIL) as Record<string, unknown> }, {}],
+    ['a wrong type', 'ParameterInvalid', { parameters: { ...MAIL, subject: 5 } }, {}],
+    ['a list where one value belongs', 'ParameterInvalid', { parameters: { ...MAIL, to: ['ada@example.com', 'eve@example.com'] } }, {}],
+    ['null', 'ParameterInvalid', { parameters: { ...MAIL, body: null } }, {}],
+    ['text that is too long', 'ParameterInvalid', { parameters: { ...MAIL, subject: 'x'.repeat(121) } }, {}],
+    ['empty text', 'ParameterInvalid', { parameters: { ...MAIL, body: '' } }, {}],
+    ['what is no address', 'ParameterInvalid', { parameters: { ...MAIL, to: 'ada' } }, {}],
+    ['two addresses in one', 'ParameterInvalid', { parameters: { ...MAIL, to: 'ada@example.com, eve@example.com' } }, {}],
+    ['a row that the card does not allow', 'RowOutOfScope', {}, { rowsHold: [] }],
+    ['a read of a column that is closed', 'ParameterInvalid', { action: 'read_leads', parameters: { columns: ['name', 'phone'] } }, {}],
+    ['a filter on a column that is closed', 'ParameterInvalid', { action: 'read_leads', parameters: { columns: ['name'], where: { phone: '+49' } } }, {}],
+    ['a read of more rows than allowed', 'ParameterInvalid', { action: 'read_leads', parameters: { columns: ['name'], limit: 101 } }, {}],
+    ['a read of no column', 'ParameterInvalid', { action: 'read_leads', parameters: { columns: [] } }, {}],
+  ])('%s', (_what, code, proposal, known) => {
+    const verdict = judged(proposal, known);
+    expect(verdict.verdict).toBe('deny');
+    expect(reason(verdict)).toBe(code);
+  });
+
+  it('a call outside the bounds of every scope', () => {
+    const set = policies(card((of) => { of.scopes[0].call[0] = { action: 'update_tier', bounds: { tier: { in: ['free', 'growth'] } }, approval: { tier: 'auto' } }; }));
+    const of = (tier: string): Verdict => judged({ action: 'update_tier', parameters: { customer_id: 'C_1', tier } }, {}, set);
+    expect([of('growth').verdict, of('free').verdict]).toEqual(['permit', 'permit']);
+    expect(reason(of('enterprise'))).toBe('OutOfScope');
+  });
+
+  it('money over its bound, in another currency, or written as anything but minor units', () => {
+    const set = policies(card((of) => { of.scopes[0].call = [{ action: 'issue_refund', bounds: { amount: { 'less-than': { currency: 'USD', 'minor-units': 50_000 } } }, approval: { tier: 'human' } }]; }));
+    const refund = (amount: unknown): Verdict => judged({ action: 'issue_refund', parameters: { charge_id: 'ch_1', count: 1, amount } }, {}, set);
+    expect(refund({ currency: 'USD', minorUnits: 49_999 }).verdict).toBe('hold');
+    expect(reason(refund({ currency: 'USD', minorUnits: 50_000 }))).toBe('OutOfScope');
+    for (const amount of [{ currency: 'EUR', minorUnits: 1 }, { currency: 'USD', minorUnits: 499.99 }, { currency: 'USD', minorUnits: -1 }, { currency: 'USD', minorUnits: '1' }, { currency: 'USD', minorUnits: 1e300 }, { currency: 'USD', minorUnits: NaN }, { currency: 'USD', minorUnits: 1, more: 1 }, '500', 500, null]) {
+      expect(reason(refund(amount)), JSON.stringify(amount)).toBe('ParameterInvalid');
+    }
+  });
+
+  it('a scope\'s evidence that is missing', () => {
+    const set = policies(card((of) => { of.scopes[0].call[0].requires = ['written-justification', 'ticket']; }));
+    expect(reason(judged({}, {}, set))).toBe('JustificationMissing,ReferenceMissing');
+    expect(reason(judged({ justification: '  ', reference: 'T-1' }, {}, set))).toBe('JustificationMissing');
+    expect(judged({ justification: 'she asked', reference: 'T-1' }, {}, set).verdict).toBe('hold');
+  });
+});
+
+describe('the gate holds', () => {
+  it('what its tier asks people about, and names the scope', () => {
+    expect(judged({})).toMatchObject({ verdict: 'hold', ruleId: RULE, reasons: ['TierAsksPeople: scope://outreach.send.cold is of tier verify'] });
+  });
+
+  it('an unattended effect that goes somewhere', () => {
+    const set = new PolicySet(`test-${(version += 1)}`, compile({ card: card((of) => { of.scopes[0].call[0] = { action: 'send_email', approval: { tier: 'auto' } }; }), environment: 'dev', manifests: [{ ...SEND_EMAIL, reverse: { kind: 'restore' } }], tiers: DEFAULT_TIERS }));
+    const verdict = judged({}, { manifestDigest: manifestDigest({ ...SEND_EMAIL, reverse: { kind: 'restore' } }) }, set);
+    expect(verdict.verdict).toBe('hold');
+    expect(reason(verdict)).toBe('ProvenanceUnknown');
+  });
+
+  it('by the stricter of two scopes that overlap', () => {
+    const set = policies(card((of) => {
+      of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'auto' } }];
+      of.scopes.push({ scope: 'scope://crm.careful', call: [{ action: 'update_tier', bounds: { tier: { equals: 'growth' } }, approval: { tier: 'human' } }] });
+    }));
+    const of = (tier: string): Verdict => judged({ action: 'update_tier', parameters: { customer_id: 'C_1', tier } }, {}, set);
+    expect(of('growth')).toMatchObject({ verdict: 'hold', rule: { scope: 'scope://crm.careful' } });
+    expect(of('free')).toMatchObject({ verdict: 'permit', rule: { scope: 'scope://outreach.send.cold' } });
+  });
+});
+
+describe('the gate permits', () => {
+  it('a read of open columns, with a filter on open columns', () => {
+    expect(judged({ action: 'read_leads', parameters: { columns: ['name', 'company'], where: { company: 'Northwind' }, limit: 5 } })).toMatchObject({ verdict: 'permit', rule: { scope: 'scope://outreach.send.cold' } });
+  });
+});
+
+describe('policies that cannot be evaluated', () => {
+  it('are refused when they are loaded', () => {
+    const scope = compile({ card: card(), environment: 'dev', manifests: ALL, tiers: DEFAULT_TIERS });
+    expect(() => new PolicySet('broken', { ...scope, policies: { x: 'permit (' } })).toThrow('PolicyUnparsable');
+  });
+
+  it('permit nothing when one of them fails', () => {
+    const scope = compile({ card: card(), environment: 'dev', manifests: ALL, tiers: DEFAULT_TIERS });
+    const set = new PolicySet('failing', { ...scope, policies: { ...scope.policies, bad: 'permit (principal, action, resource) when { context.nothing.there };' } });
+    expect(set.permitting({ agent: 'outreach-closer', action: 'send_email', parameters: MAIL, columns: [] })).toEqual([]);
+  });
+});
