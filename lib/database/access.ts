@@ -1,4 +1,4 @@
-import { ArnFormat, Stack } from 'aws-cdk-lib';
+import { ArnFormat, Aws, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { handlerName } from '../scope/names';
@@ -28,7 +28,7 @@ export function grantSecrets(role: iam.IRole, controls: string, names: readonly 
 export function grantDecrypt(grantee: iam.IGrantable, controls: string, ...more: readonly string[]): void {
   grantee.grantPrincipal.addToPrincipalPolicy(new iam.PolicyStatement({
     actions: ['kms:Decrypt', ...more],
-    resources: ['*'],
+    resources: [`arn:${Aws.PARTITION}:kms:${Aws.REGION}:${Aws.ACCOUNT_ID}:key/*`],
     conditions: { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': `alias/${controls}` } },
   }));
 }

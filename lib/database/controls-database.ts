@@ -113,7 +113,8 @@ export class ControlsDatabase extends Resource implements IControlsDatabase {
     this.registrarServiceToken = registrarArn(this, this.controlsName);
     grantDataApi(registrar.role, this.clusterArn, 'transactions');
     bound.ownerSecret.grantRead(registrar.role);
-    grantSecrets(registrar.role, this.controlsName, ['agent/*', 'duty/*'], ['secretsmanager:GetSecretValue', 'secretsmanager:PutSecretValue']);
+    grantSecrets(registrar.role, this.controlsName, ['agent/*', 'duty/*'], ['secretsmanager:GetSecretValue']);
+    grantSecrets(registrar.role, this.controlsName, ['agent/*'], ['secretsmanager:PutSecretValue']); // the compiled scope
     grantDecrypt(registrar.role, this.controlsName, 'kms:GenerateDataKey');
     registrar.role.addToPrincipalPolicy(new iam.PolicyStatement({
       // Registrations are assets of whatever stack declares agents; the bootstrap buckets of this account and region hold nothing else of ours.

@@ -123,7 +123,7 @@ function isPostgres(pid: number, dataDir: string): boolean {
 async function ready(server: PostgresServer, watchdog: ChildProcess): Promise<void> {
   for (let waited = 0; waited < 600; waited += 1) {
     if (watchdog.exitCode !== null) throw new Error(`Postgres ended at once:\n${readFileSync(join(server.dataDir, 'server.log'), 'utf8').split('\n').slice(-6).join('\n')}`);
-    const client = new Client({ host: server.host, port: server.port, user: server.superuser, password: server.password, database: 'postgres' });
+    const client = new Client({ host: server.host, port: server.port, user: server.superuser, password: server.password, database: 'postgres', connectionTimeoutMillis: 1_000 });
     client.on('error', () => undefined);
     try {
       await client.connect();
