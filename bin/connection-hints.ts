@@ -8,7 +8,7 @@ export function connectionHints(file: LocalFile, folder: string): string {
   const as = (who: string): string => `eval "$(npx agent-controls local env ${who}${option})"`;
   return `
 ${bold('The runtime stays up; Ctrl-C ends it.')}
-browser  ${file.endpoint}/
+browser  ${file.page}
 aws      ${as(agent)} && aws --endpoint-url ${file.endpoint} sts get-caller-identity
 psql     ${as(agent)} && psql -c 'select name from leads'
          ${as('superuser')} && psql -h ${file.postgres.host} -p ${file.postgres.port}

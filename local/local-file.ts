@@ -18,6 +18,8 @@ export interface LocalFile {
   readonly endpoint: string;
   readonly region: string;
   readonly account: string;
+  /** Address of the status page, for a browser. */
+  readonly page: string;
   /** Address of the HTTP API. */
   readonly api: string;
   /** Whether requests are authorised against the synthesized policies. */
@@ -49,6 +51,7 @@ export interface LocalFile {
 interface Parts {
   readonly folder: string;
   readonly url: string;
+  readonly page: string;
   readonly account: Account;
   readonly postgres: PostgresServer;
   readonly database: string;
@@ -57,7 +60,7 @@ interface Parts {
 }
 
 /** Describes a runtime that has just been deployed. */
-export function describe({ folder, url, account, postgres, database, clusterArn, outbox }: Parts): LocalFile {
+export function describe({ folder, url, page, account, postgres, database, clusterArn, outbox }: Parts): LocalFile {
   const { principals, parameters, secrets, authoriser } = account;
   const controlsName = [...parameters.keys()].find((name) => name.endsWith('/cluster-arn'))?.split('/')[1] ?? '';
   const agentPrefix = `${controlsName}-agent-`;
@@ -69,7 +72,7 @@ export function describe({ folder, url, account, postgres, database, clusterArn,
     return { user: username, password };
   };
   return {
-    local: true, pid: process.pid, endpoint: url, region: account.region, account: account.id, api: url, authorisationEvaluated: authoriser.evaluates,
+    local: true, pid: process.pid, endpoint: url, region: account.region, account: account.id, page, api: url, authorisationEvaluated: authoriser.evaluates,
     postgres: { host: postgres.host, port: postgres.port, database, superuser: postgres.superuser, password: postgres.password },
     principals: {
       operator: keysOf(principals.addUser('operator', [{ name: 'operator', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } }])),

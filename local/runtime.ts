@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Pool } from 'pg';
@@ -140,8 +140,9 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
     },
   };
   const sts = new Sts(principals, authoriser, clock);
+  const pageToken = randomBytes(18).toString('base64url');
   const endpoint = new Endpoint({
-    principals, authoriser, clock, region: REGION, answers,
+    principals, authoriser, clock, region: REGION, answers, pageToken,
     services: {
       sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
       s3: new S3(assembly), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), sns: new Sns(join(folder, 'notifications.jsonl'), clock),
@@ -159,7 +160,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const clusterArn = [...clusters.keys()][0] ?? '';
   stateMachines.resume();
   const path = join(folder, 'local.json');
-  let file = describe({ folder, url, account, postgres, database, clusterArn, outbox });
+  let file = describe({ folder, url, page: `${url}/?token=${pageToken}`, account, postgres, database, clusterArn, outbox });
   const publish = (): void => writeAtomically(path, JSON.stringify(file, null, 2));
   publish();
   undo.push(() => rmSync(path, { force: true }));

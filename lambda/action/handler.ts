@@ -31,14 +31,20 @@ export function actionHandler(work: (parameters: unknown, context: ActionContext
       wrote: (kind, id) => { writes.push(`${kind}:${id}`); },
       ...(request.justification === null ? {} : { justification: request.justification }),
     };
+    let result: unknown;
     try {
-      const result = await work(JSON.parse(request.parameters), context);
-      await sql.commit();
-      return { result: result ?? null, writes, bundleDigest: bundleDigest() };
+      result = await work(JSON.parse(request.parameters), context);
     } catch (error) {
       await sql.rollback().catch(() => undefined); // the transaction ends by itself; the first error is the one to tell
-      return { error: nameOf(error), writes, bundleDigest: bundleDigest() };
+      return { error: nameOf(error), writes, bundleDigest: bundleDigest(), ...(writes.length > 0 ? { uncertain: true } : {}) };
     }
+    try {
+      await sql.commit();
+    } catch (error) {
+      // Whatever left this process is out, and the commit itself may have come through.
+      return { error: nameOf(error), uncertain: true, writes, bundleDigest: bundleDigest() };
+    }
+    return { result: result ?? null, writes, bundleDigest: bundleDigest() };
   };
 }
 

@@ -17,6 +17,8 @@ export interface ActionRequest {
 export interface ActionAnswer {
   readonly result?: unknown;
   readonly error?: string;
+  /** Set with an error after which there may have been an effect: the commit failed, or something was written before. */
+  readonly uncertain?: true;
   /** `kind:id` of each record that was made or changed. */
   readonly writes: readonly string[];
   /** SHA-256 of the code that ran. */

@@ -1,7 +1,7 @@
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
 import { Login, parameter, Value } from '../database/connection';
 import { DECISIONS, HEADS, LOG_PAGE, ORPHANS } from './queries';
-import { LogRow, Verification, Verifier } from './verify';
+import { HeadRow, LogRow, Verification, Verifier } from './verify';
 
 /** Entries a page: the Data API answers with 1 MiB at most. */
 const LARGEST_PAGE = 500;
@@ -15,6 +15,7 @@ export class DataApiLog {
   /** @param progress told how many entries were read. */
   public async verify(progress: (entries: number) => void = () => undefined): Promise<Verification> {
     const verifier = new Verifier();
+    verifier.pin(await this.heads()); // no snapshot spans several statements: agents may go on while this reads
     let after = { head: -1, seq: 0 };
     for (let limit = LARGEST_PAGE; ;) {
       let rows: Row[];
@@ -32,8 +33,7 @@ export class DataApiLog {
       progress(verifier.count);
       limit = Math.min(LARGEST_PAGE, limit * 2);
     }
-    const heads = (await this.rows(HEADS)).map((row) => ({ head: Number(row.head), seq: BigInt(row.seq as number), hash: String(row.hash) }));
-    return verifier.finish(heads, (await this.rows(ORPHANS)).map(({ place }) => String(place)));
+    return verifier.finish(await this.heads(), (await this.rows(ORPHANS)).map(({ place }) => String(place)));
   }
 
   /** The latest decisions, newest last. */
@@ -45,6 +45,10 @@ export class DataApiLog {
     return rows.reverse();
   }
 
+  private async heads(): Promise<HeadRow[]> {
+    return (await this.rows(HEADS)).map((row) => ({ head: Number(row.head), seq: BigInt(row.seq as number), hash: String(row.hash) }));
+  }
+
   private async rows(sql: string, values: Readonly<Record<string, Value>> = {}): Promise<Row[]> {
     const { formattedRecords } = await this.client.send(new ExecuteStatementCommand({ ...this.login, sql, formatRecordsAs: 'JSON', parameters: Object.entries(values).map(([name, value]) => parameter(name, value)) }));
     return JSON.parse(formattedRecords ?? '[]') as Row[];
@@ -54,7 +58,7 @@ export class DataApiLog {
 function logRow(row: Row): LogRow {
   const text = (name: string): string | null => (row[name] === null ? null : String(row[name]));
   return {
-    head: Number(row.head), seq: BigInt(row.seq as number), at: BigInt(row.at as number), kind: String(row.kind), login: String(row.login), agent: text('agent'), run: text('run'), decision: text('decision'),
+    place: String(row.place), head: Number(row.head), seq: BigInt(row.seq as number), at: BigInt(row.at as number), kind: String(row.kind), login: String(row.login), agent: text('agent'), run: text('run'), decision: text('decision'),
     facts: String(row.facts), inputsDigest: text('inputs_digest'), outputDigest: text('output_digest'), hash: String(row.hash), part: text('part') as LogRow['part'], salt: text('salt'), body: text('body'),
   };
 }

@@ -2,6 +2,8 @@ import * as crypto from 'node:crypto';
 
 /** One row of the log as it is read for verification: an entry, with one chunk of its payload or none. */
 export interface LogRow {
+  /** The stored row: two rows with one place in the chain are two entries. */
+  readonly place: string;
   readonly head: number;
   readonly seq: bigint;
   /** Microseconds since 1970. */
@@ -137,7 +139,8 @@ export class Verifier {
   private readonly scratch = new Scratch();
   private entries = 0;
   private payloads = 0;
-  private open: { row: LogRow; parts: Map<string, { salt: string; body: string }> } | undefined;
+  private readonly pinned = new Map<number, HeadRow>();
+  private open: { row: LogRow; parts: Map<string, { salt: string; body: string; mixed: boolean }> } | undefined;
 
   /** @param mostFindings after which finding no more are kept; the first ones name the damage. */
   public constructor(private readonly mostFindings = 100) {}
@@ -146,19 +149,33 @@ export class Verifier {
   public get count(): number { return this.entries; }
 
   public add(row: LogRow): void {
-    if (this.open && (this.open.row.head !== row.head || this.open.row.seq !== row.seq || this.open.row.hash !== row.hash)) this.close();
+    if (this.open && this.open.row.place !== row.place) this.close();
     this.open ??= { row, parts: new Map() };
     if (row.part !== null && row.salt !== null && row.body !== null) {
       const before = this.open.parts.get(row.part);
-      this.open.parts.set(row.part, { salt: row.salt, body: before ? before.body + row.body : row.body });
+      this.open.parts.set(row.part, { salt: row.salt, body: before ? before.body + row.body : row.body, mixed: before !== undefined && (before.mixed || before.salt !== row.salt) });
     }
   }
 
-  /** @param orphans payload rows whose entry is gone, as `head:seq`. */
+  /**
+   * Says where the chains ended before rows were read, for a reader without one snapshot: what is appended meanwhile is verified as
+   * well, and each chain must have come through its earlier end.
+   */
+  public pin(heads: readonly HeadRow[]): void {
+    for (const head of heads) this.pinned.set(head.head, head);
+  }
+
+  /**
+   * @param heads where the chains end now.
+   * @param orphans payload rows whose entry is gone, as `head:seq`.
+   */
   public finish(heads: readonly HeadRow[], orphans: readonly string[]): Verification {
     this.close();
     for (const { head, seq, hash } of heads) {
       const chain = this.chain(head);
+      const pinned = this.pinned.get(head);
+      // With a pin, rows may end anywhere between the two ends; the pin itself was checked as it went by.
+      if (pinned && chain.seq >= pinned.seq && chain.seq <= seq) continue;
       if (chain.seq !== seq || chain.hash.toString('hex') !== hash) {
         this.found('chain end differs', chain.seq < seq ? range(head, chain.seq + 1n, seq) : `${head}:${seq}`, null, `chain ${head} ends at ${chain.seq}, and its head says ${seq}`);
       }
@@ -195,13 +212,15 @@ export class Verifier {
     }
     chain.seq = row.seq;
     chain.hash = Buffer.from(row.hash, 'hex');
+    const pinned = this.pinned.get(row.head);
+    if (pinned?.seq === row.seq && pinned.hash !== row.hash) this.found('chain end differs', place, row.decision, `chain ${row.head} ended at ${row.seq} with another hash`);
   }
 
   private leaf(row: LogRow): Buffer {
     return this.scratch.start(ENTRY).int64(row.at).text(row.kind).text(row.login).text(row.agent).text(row.run).hex(row.decision).text(row.facts).hex(row.inputsDigest).hex(row.outputDigest).digest();
   }
 
-  private payload(row: LogRow, part: 'inputs' | 'output', digest: string | null, payload: { salt: string; body: string } | undefined): void {
+  private payload(row: LogRow, part: 'inputs' | 'output', digest: string | null, payload: { salt: string; body: string; mixed: boolean } | undefined): void {
     const place = `${row.head}:${row.seq}`;
     if (digest === null) {
       if (payload) this.found('payload altered', place, row.decision, `${place} has ${part} that its entry does not cover`);
@@ -212,7 +231,7 @@ export class Verifier {
       return;
     }
     this.payloads += 1;
-    if (this.scratch.start(Buffer.from(payload.salt, 'hex')).plain(payload.body).digest().toString('hex') !== digest) {
+    if (payload.mixed || this.scratch.start(Buffer.from(payload.salt, 'hex')).plain(payload.body).digest().toString('hex') !== digest) {
       this.found('payload altered', place, row.decision, `${part} of ${place} (${row.kind}) are not what was written`);
     }
   }

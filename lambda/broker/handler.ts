@@ -4,11 +4,11 @@ import * as v from 'valibot';
 import { agentRoleName, agentSecretName, SCOPE_STAGE } from '../../lib/scope/names';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
-import { identifier, parse } from '../http/parse';
+import { identifier, parse, plainText } from '../http/parse';
 import { sessionPolicy } from './session-policy';
 
 const StartRun = v.strictObject({
-  request: v.strictObject({ text: v.pipe(v.string(), v.maxLength(20_000)), reference: v.optional(identifier(200)) }),
+  request: v.strictObject({ text: plainText(8_000), reference: v.optional(identifier(200)) }),
   model: v.optional(identifier(100)),
 });
 
@@ -22,7 +22,7 @@ async function startRun({ path, body, caller }: HttpRequest): Promise<HttpRespon
 
   const digest = await currentCardDigest(agent);
   const started = await callFunction<{ refused?: string; expiresAt?: string }>('gate.start_run', {
-    run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.sessionName), digest: arg.text(digest), request: arg.text(request.text),
+    run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.arn), digest: arg.text(digest), request: arg.text(request.text),
     reference: arg.text(request.reference), model: arg.text(model), seconds: arg.int(seconds),
   });
   if (started.refused !== undefined) throw new HttpError(started.refused === 'AgentUnknown' ? 404 : 403, started.refused, REFUSALS[started.refused] ?? 'the run was refused');

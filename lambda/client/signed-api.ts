@@ -21,7 +21,7 @@ export class GateError extends Error {
 
 const ATTEMPTS = 4;
 
-/** Signed requests to the HTTP API of a control plane. A 503 is asked again: call ids make that the same call. */
+/** Signed requests to the HTTP API of a control plane. A 503, or a call that still runs, is asked again: call ids make that the same call. */
 export class SignedApi {
   public constructor(private readonly url: string, private readonly region: string, private readonly credentials: () => Promise<Credentials>) {}
 
@@ -35,12 +35,12 @@ export class SignedApi {
       const response = await this.once(method, path, body);
       const text = await response.text();
       if (response.ok) return JSON.parse(text) as T;
-      if (response.status === 503 && attempt < ATTEMPTS) {
-        await new Promise((resolve) => setTimeout(resolve, Number(response.headers.get('retry-after') ?? '2') * 1_000));
+      const { error, message } = parsed(text);
+      if ((response.status === 503 || error === 'CallInProgress') && attempt < ATTEMPTS) {
+        await new Promise((resolve) => setTimeout(resolve, Number(response.headers.get('retry-after') ?? '1') * 1_000));
         continue;
       }
-      const { error, message } = parsed(text);
-      throw new GateError(error ?? (response.status === 403 ? 'AccessDenied' : 'HttpError'), response.status, message ?? `HTTP ${response.status}`);
+      throw new GateError(error ?? response.headers.get('x-amzn-errortype')?.split(':')[0] ?? (response.status === 403 ? 'AccessDenied' : 'HttpError'), response.status, message ?? `HTTP ${response.status}`);
     }
   }
 

@@ -59,7 +59,7 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = p_login) then
     execute format('create role %I nologin inherit', p_login);
   end if;
-  execute format('alter role %I login connection limit %s password %L', p_login, case when p_agent is null then 100 else 10 end, p_verifier);
+  execute format('alter role %I login connection limit %s password %L', p_login, case when p_agent is null then 40 else 10 end, p_verifier);
   execute format('alter role %I set statement_timeout = %L', p_login, '20s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', p_login, '60s');
   execute format('grant %I to %I with inherit true, set false', p_role, p_login);
@@ -87,17 +87,24 @@ begin
   end loop;
 end $$;
 
--- The first row policy on a table closes it to everyone; this one keeps it as open as it was.
-create function controls.open_rows(p_table regclass) returns void language plpgsql as $$
+-- Limits an agent to rows that meet a condition. A first row policy closes a table to everyone, so a table without row security
+-- gets one that keeps it as open as it was; one that has row security of its own is opened to nobody but this role.
+create function controls.limit_rows(p_table regclass, p_role text, p_condition text) returns void language plpgsql as $$
+declare
+  v_secured boolean := (select relrowsecurity from pg_catalog.pg_class where oid = p_table);
 begin
-  if not exists (select from pg_catalog.pg_policy where polrelid = p_table and polname = 'everyone else') then
+  if not v_secured and not exists (select from pg_catalog.pg_policy where polrelid = p_table) then
     execute format('create policy %I on %s to public using (true) with check (true)', 'everyone else', p_table);
+  elsif not exists (select from pg_catalog.pg_policy where polrelid = p_table and polname = 'everyone else') then
+    execute format('create policy %I on %s to %I using (true) with check (true)', p_role || ' opened', p_table, p_role);
   end if;
+  execute format('create policy %I on %s as restrictive to %I using (%s)', p_role, p_table, p_role, p_condition);
   execute format('alter table %s enable row level security', p_table);
 end $$;
 
--- Registers one agent's compiled card. Outside production a card is in force at once; there, only when a person approved its digest.
-create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text) returns boolean language plpgsql as $$
+-- Registers one agent's compiled card. For synthetic data a card is in force at once; for production data, only when a person
+-- approved its digest.
+create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text, p_production boolean) returns boolean language plpgsql as $$
 declare
   v_other text := (select stack from controls.agent where name = p_name and stack <> p_stack);
   v_changed boolean;
@@ -108,7 +115,7 @@ begin
   v_changed := not exists (select from controls.agent where name = p_name and card_digest = p_digest and environment = p_environment);
   insert into controls.scope (agent, card_digest, environment, card, compiled, approved_by, approved_at, registered_at)
     values (p_name, p_digest, p_environment, p_card, p_compiled,
-      case when p_environment = 'prod' then null else 'automatic outside prod' end, case when p_environment = 'prod' then null else controls.now() end, controls.now())
+      case when p_production then null else 'automatic, synthetic data' end, case when p_production then null else controls.now() end, controls.now())
     on conflict (agent, card_digest, environment) do update set compiled = excluded.compiled;
   insert into controls.agent (name, stack, environment, card_digest, secret_arn) values (p_name, p_stack, p_environment, p_digest, p_secret)
     on conflict (name) do update set environment = excluded.environment, card_digest = excluded.card_digest, secret_arn = excluded.secret_arn;

@@ -27,10 +27,19 @@ begin
   for v_month in select generate_series(date_trunc('month', controls.now(), 'UTC'), controls.now() + make_interval(months => p_months), interval '1 month') loop
     v_name := to_char(v_month at time zone 'UTC', 'YYYY_MM');
     continue when to_regclass(format('audit.%I', 'entry_' || v_name)) is not null;
-    execute format('create table audit.%I partition of audit.entry for values from (%L) to (%L)', 'entry_' || v_name, v_month, v_month + interval '1 month');
-    execute format('create table audit.%I partition of audit.payload for values from (%L) to (%L)', 'payload_' || v_name, v_month, v_month + interval '1 month');
+    perform audit.make_partition('entry', v_name, v_month);
+    perform audit.make_partition('payload', v_name, v_month);
     perform audit.index_partition(v_name);
   end loop;
+end $$;
+
+-- Makes one month. Rows of it that came before it was made wait in the default partition, and move.
+create function audit.make_partition(p_table text, p_name text, p_month timestamptz) returns void language plpgsql as $$
+begin
+  execute format('create table audit.%I (like audit.%I including constraints)', p_table || '_' || p_name, p_table);
+  execute format('with moved as (delete from audit.%I where at >= $1 and at < $2 returning *) insert into audit.%I select * from moved', p_table || '_default', p_table || '_' || p_name)
+    using p_month, p_month + interval '1 month';
+  execute format('alter table audit.%I attach partition audit.%I for values from (%L) to (%L)', p_table, p_table || '_' || p_name, p_month, p_month + interval '1 month');
 end $$;
 
 -- (head, seq) is unique inside a partition: a fork by a careless writer fails here, one by the superuser fails verification.
@@ -136,18 +145,27 @@ end $$;
 create function audit.text_of(p_head smallint, p_seq bigint, p_part text) returns text language sql stable as
   'select string_agg(body, '''' order by chunk) from audit.payload where head = p_head and seq = p_seq and part = p_part';
 
+-- Text as JSON. What some client managed to write that is no JSON for Postgres is shown as text: one such payload must not close
+-- the view to its reader.
+create function audit.json_of(p_text text) returns jsonb language plpgsql immutable as $$
+begin
+  return p_text::jsonb;
+exception when others then
+  return to_jsonb(p_text);
+end $$;
+
 -- One row per call, in the words of a reviewer. What the agent saw is spelled out from the frozen results of this run's earlier decisions.
 create view audit.decision as
 select
   i.at as time, i.agent, i.run_id, i.decision_id, f.facts ->> 'action' as decision,
   encode(i.inputs_digest, 'hex') as inputs_hash,
-  (select case when p.text is not null then p.text::jsonb || jsonb_build_object('saw', coalesce((
-      select jsonb_object_agg(s.value, audit.text_of(o.head, o.seq, 'output')::jsonb)
-      from jsonb_array_elements_text(p.text::jsonb -> 'saw') s join audit.entry o on o.decision_id = s.value::uuid and o.kind = 'call.outcome'), '{}')) end
-   from (select audit.text_of(i.head, i.seq, 'inputs') as text) p) as inputs,
+  (select case when jsonb_typeof(p.json -> 'saw') = 'array' then p.json || jsonb_build_object('saw', coalesce((
+      select jsonb_object_agg(s.value, audit.json_of(audit.text_of(o.head, o.seq, 'output')))
+      from jsonb_array_elements_text(p.json -> 'saw') s join audit.entry o on o.decision_id::text = s.value and o.kind = 'call.outcome'), '{}')) else p.json end
+   from (select audit.json_of(audit.text_of(i.head, i.seq, 'inputs')) as json) p) as inputs,
   f.facts ->> 'model' as model,
   encode(i.output_digest, 'hex') as output_hash,
-  audit.text_of(i.head, i.seq, 'output')::jsonb as output,
+  audit.json_of(audit.text_of(i.head, i.seq, 'output')) as output,
   coalesce(o.facts::jsonb -> 'downstream_writes', '[]') as downstream_writes,
   f.facts ->> 'scope' as authorized_by,
   f.facts ->> 'verdict' as verdict,
@@ -164,7 +182,7 @@ select
     else 'unknown'
   end as status,
   encode(o.output_digest, 'hex') as result_hash,
-  audit.text_of(o.head, o.seq, 'output')::jsonb as result,
+  audit.json_of(audit.text_of(o.head, o.seq, 'output')) as result,
   f.facts ->> 'hold' as hold_id,
   i.head, i.seq
 from audit.entry i
@@ -187,4 +205,4 @@ grant execute on function audit.append(text) to {{role.append}};
 
 grant select on audit.entry, audit.payload, audit.head, audit.decision to {{role.auditor}};
 
-grant execute on function audit.text_of(smallint, bigint, text) to {{role.auditor}};
+grant execute on function audit.text_of(smallint, bigint, text), audit.json_of(text) to {{role.auditor}};

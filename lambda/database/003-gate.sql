@@ -7,7 +7,7 @@ create schema hold;
 -- The exact bytes of a call, and the answer it got first. A repeated call id gets that answer again.
 create table gate.call (
   decision_id uuid primary key, run_id text not null, call_id text not null, agent text not null, action text not null,
-  parameters text not null, salt bytea not null, digest text not null, rule_id text, row_rule text, row_key text, verdict text not null check (verdict in ('permit', 'hold', 'deny')),
+  parameters text not null, salt bytea not null, digest text not null, environment text not null, manifest_digest text, bundle_digest text, rule_id text, row_rule text, row_key text, verdict text not null check (verdict in ('permit', 'hold', 'deny')),
   answer text not null, result text, status text not null, justification text, at timestamptz not null, unique (run_id, call_id)
 );
 
@@ -19,12 +19,12 @@ create table gate.ticket (
 
 -- What counts towards windowed limits; released when there was no effect.
 create table gate.usage (
-  decision_id uuid not null references gate.call, agent text not null, rule_id text not null, limit_index int not null, for_each text not null,
+  decision_id uuid not null references gate.call, agent text not null, limit_key text not null, for_each text not null,
   run_id text not null, amount numeric not null, at timestamptz not null, released boolean not null default false,
-  primary key (decision_id, limit_index)
+  primary key (decision_id, limit_key)
 );
 
-create index on gate.usage (agent, rule_id, limit_index, for_each, at) where not released;
+create index on gate.usage (agent, limit_key, for_each, at) where not released;
 
 create table hold.hold (
   hold_id uuid primary key, decision_id uuid not null unique references gate.call, run_id text not null, agent text not null, action text not null,
@@ -81,8 +81,8 @@ end $$;
 create function gate.bind_run(p_run text, p_principal text) returns boolean language sql security definer set search_path = pg_catalog, pg_temp as
   'with bound as (update controls.run set principal_id = p_principal where run_id = p_run and principal_id is null returning 1) select exists (select from bound)';
 
--- What the gate must know to decide a call. The compiled scope comes along only if the gate does not have it yet.
-create function gate.open_call(p_principal text, p_call text, p_action text, p_parameters text, p_known text)
+-- What the gate must know to decide a call. Scope and results are read apart, in chunks: the Data API returns 64 KB a row.
+create function gate.open_call(p_principal text, p_call text, p_action text, p_parameters text)
 returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_run controls.run := (select r from controls.run r where r.principal_id = p_principal);
@@ -94,21 +94,31 @@ begin
   return json_build_object(
     'run', v_run.run_id, 'agent', v_run.agent, 'cardDigest', v_run.card_digest, 'model', v_run.model, 'reference', v_run.reference,
     'request', v_run.request, 'requestTrusted', v_run.request_trusted,
-    'replay', (select json_build_object('answer', c.answer::json, 'status', c.status, 'result', c.result::json, 'action', c.action, 'parameters', c.parameters)
+    'replay', (select json_build_object('answer', c.answer::json, 'status', c.status, 'action', c.action, 'same', c.parameters = p_parameters)
       from gate.call c where c.run_id = v_run.run_id and c.call_id = p_call),
     'stopped', case
       when v_run.expires_at <= controls.now() then 'RunExpired'
-      when not v_agent.enabled then 'AgentDisabled'
-      when v_agent.card_digest <> v_run.card_digest or v_agent.environment <> v_run.environment then 'CardChanged' end,
-    'scopeVersion', v_version, 'scope', case when v_version is distinct from p_known then v_scope.compiled::json end,
+      when v_agent.enabled is not true then 'AgentDisabled'
+      when v_scope.approved_by is null then 'CardNotApproved'
+      when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_run.environment then 'CardChanged' end,
+    'scopeVersion', v_version,
     'manifestDigest', (select manifest_digest from controls.action where name = p_action),
-    'manifest', (select manifest::json from controls.action where name = p_action),
     'rowsHold', coalesce((select json_agg(r.key) from json_each(v_scope.compiled::json -> 'rules') r
       where r.value -> 'row' is not null and r.key like '%/call/%' and r.value ->> 'action' = p_action
         and gate.row_holds(r.value -> 'row' ->> 'sql', p_parameters::json ->> (r.value -> 'row' ->> 'parameter'))), '[]'),
     'saw', coalesce((select json_agg(e.decision_id order by e.at) from audit.entry e
       where e.run_id = v_run.run_id and e.kind = 'call.outcome' and e.facts::json ->> 'status' = 'executed' and e.facts::json ->> 'effect' = 'read'), '[]'));
 end $$;
+
+-- A chunk of the compiled scope of a run, or of the result of one of its decisions; null after the last.
+create function gate.read_scope(p_principal text, p_chunk int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select to_json(nullif(substr(s.compiled, p_chunk * 15000 + 1, 15000), ''))::text from controls.run r join controls.scope s on s.agent = r.agent and s.card_digest = r.card_digest and s.environment = r.environment
+  where r.principal_id = p_principal
+$$;
+
+create function gate.read_result(p_principal text, p_decision uuid, p_chunk int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select to_json(nullif(substr(c.result, p_chunk * 15000 + 1, 15000), ''))::text from gate.call c join controls.run r on r.run_id = c.run_id where c.decision_id = p_decision and r.principal_id = p_principal
+$$;
 
 -- Whether the row that a call names meets its card's condition. The text is the compiler's, kept where only the owner writes.
 create function gate.row_holds(p_sql text, p_key text) returns boolean language plpgsql stable as $$
@@ -119,25 +129,27 @@ begin
   return coalesce(v_holds, false);
 end $$;
 
--- The first windowed limit that one more call would exceed, or null. Calls of one agent under one rule queue here, so two
--- cannot both be the last one.
-create function gate.exceeded(p_agent text, p_run text, p_rule text, p_limits json, p_parameters json) returns int language plpgsql as $$
+-- The first windowed limit that one more call would exceed, or null. The row of the agent is locked, so that of two calls not both
+-- are the last one. It is a row and no advisory lock, which any login could take.
+create function gate.exceeded(p_agent text, p_run text, p_limits json, p_parameters json) returns text language plpgsql as $$
 declare
   v_limit json;
-  v_index int := 0;
   v_used numeric;
 begin
-  perform pg_advisory_xact_lock(hashtextextended('gate.usage:' || p_agent || ':' || p_rule, 0));
+  if json_array_length(p_limits) = 0 then return null; end if;
+  perform from controls.agent where name = p_agent for no key update;
   for v_limit in select value from json_array_elements(p_limits) loop
     select coalesce(sum(u.amount), 0) into v_used from gate.usage u
-      where u.agent = p_agent and u.rule_id = p_rule and u.limit_index = v_index and not u.released
-        and u.for_each = coalesce(p_parameters ->> (v_limit ->> 'forEach'), '')
+      where u.agent = p_agent and u.limit_key = v_limit ->> 'key' and not u.released and u.for_each = gate.for_each(v_limit, p_parameters)
         and case when v_limit ->> 'seconds' is null then u.run_id = p_run else u.at > controls.now() - make_interval(secs => (v_limit ->> 'seconds')::int) end;
-    if v_used + gate.amount(v_limit, p_parameters) > (v_limit ->> 'atMost')::numeric then return v_index; end if;
-    v_index := v_index + 1;
+    if v_used + gate.amount(v_limit, p_parameters) > (v_limit ->> 'atMost')::numeric then return v_limit ->> 'key'; end if;
   end loop;
   return null;
 end $$;
+
+-- The value that a limit counts for. Two spellings of one address are one buyer.
+create function gate.for_each(p_limit json, p_parameters json) returns text language sql immutable as
+  $$ select coalesce(lower(p_parameters ->> (p_limit ->> 'forEach')), '') $$;
 
 create function gate.amount(p_limit json, p_parameters json) returns numeric language sql immutable as $$
   select case when p_limit ->> 'sumOf' is null then 1
@@ -149,67 +161,75 @@ $$;
 -- Writes the gate's verdict. Reasons are sentences for the agent; the chained entry keeps their codes only, since a sentence may
 -- quote what the agent wrote. Intent entry, reservation, and a ticket or a hold, in one transaction. A call id that was answered
 -- before gets its first answer again. A limit turns a permit into a hold; nothing here turns a deny or a hold into less.
-create function gate.commit_call(p_call text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function gate.commit_call(p_call text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 declare
   c json := p_call::json;
-  v_run controls.run := (select r from controls.run r where r.principal_id = c ->> 'principal');
+  v_run controls.run;
   v_rule json := c -> 'rule';
+  v_parameters json := (c ->> 'output')::json;
   v_decision uuid := gen_random_uuid();
   v_hold uuid;
   v_until timestamptz;
   v_verdict text := c ->> 'verdict';
   v_reasons jsonb := coalesce((c ->> 'reasons')::jsonb, '[]');
-  v_limit int;
+  v_limit text;
   v_answer json;
   v_salt bytea := uuid_send(gen_random_uuid());
   v_tier text := v_rule ->> 'tier'; v_kind text := v_rule ->> 'kind'; v_people int := (v_rule ->> 'people')::int; v_window int := (v_rule ->> 'windowSeconds')::int;
+  v_approvers text[] := coalesce((select array_agg(value) from json_array_elements_text(v_rule -> 'approvers')), '{}');
 begin
-  if v_run.run_id is null then raise exception 'RunUnknown' using errcode = '42501'; end if;
-  perform pg_advisory_xact_lock(hashtextextended('gate.call:' || v_run.run_id || ':' || (c ->> 'callId'), 0));
+  -- Calls of one run queue here, so that a call id has one answer.
+  select * into v_run from controls.run where principal_id = c ->> 'principal' for no key update;
+  if not found then raise exception 'RunUnknown' using errcode = '42501'; end if;
   select answer::json into v_answer from gate.call where run_id = v_run.run_id and call_id = c ->> 'callId';
   if found then return v_answer; end if;
 
-  if v_verdict <> 'deny' then
-    v_limit := gate.exceeded(v_run.agent, v_run.run_id, c ->> 'ruleId', v_rule -> 'limits', (c ->> 'output')::json);
+  if v_verdict is distinct from 'deny' then
+    if v_verdict not in ('permit', 'hold') or v_rule is null or c ->> 'ruleId' is null then raise exception 'VerdictInvalid' using errcode = '22023'; end if;
+    v_limit := gate.exceeded(v_run.agent, v_run.run_id, v_rule -> 'limits', v_parameters);
     if v_limit is not null then
       v_verdict := 'hold';
-      v_reasons := v_reasons || to_jsonb(format('LimitExceeded: limits[%s] of %s is used up', v_limit, v_rule ->> 'scope'));
+      v_reasons := v_reasons || to_jsonb(format('LimitExceeded: the limit %s is used up', v_limit));
     end if;
   end if;
   if v_verdict = 'hold' and v_kind = 'auto' then
     -- Doubt about a call that nobody would have been asked about goes to the strictest tier there is for people.
-    select name, kind, window_seconds, people into v_tier, v_kind, v_window, v_people from controls.tier where kind = 'human' order by people desc, name limit 1;
+    select name, kind, window_seconds, people, approvers into v_tier, v_kind, v_window, v_people, v_approvers
+      from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
     if not found then v_verdict := 'deny'; v_reasons := v_reasons || '"NoTierForPeople: the hold queue has no human tier"'; end if;
   end if;
-  if v_verdict = 'hold' and (select count(*) from hold.hold where agent = v_run.agent and status = 'pending') >= 20 then
-    v_verdict := 'deny';
-    v_reasons := v_reasons || '"HoldsFull: 20 calls of this agent wait already; a flood is refused, not queued"';
-  end if;
   if v_verdict = 'hold' then
-    v_hold := gen_random_uuid();
-    v_until := controls.now() + make_interval(secs => v_window);
+    -- A hold whose clock never started ends here at the latest, and gives back its place.
+    perform hold.expire(h.hold_id) from hold.hold h where h.agent = v_run.agent and h.status = 'pending' and h.hold_until <= controls.now() - interval '1 minute';
+    if (select count(*) from hold.hold where agent = v_run.agent and status = 'pending') >= 20 then
+      v_verdict := 'deny';
+      v_reasons := v_reasons || '"HoldsFull: 20 calls of this agent wait already; a flood is refused, not queued"';
+    else
+      v_hold := gen_random_uuid();
+      v_until := controls.now() + make_interval(secs => v_window);
+    end if;
   end if;
 
   v_answer := json_strip_nulls(json_build_object('verdict', v_verdict, 'decisionId', v_decision, 'holdId', v_hold, 'holdUntil', v_until,
     'reasons', case when v_verdict <> 'permit' then v_reasons end));
   perform gate.entry('call.intent', v_run, v_decision, json_build_object('action', c ->> 'action', 'verdict', v_verdict, 'scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId',
-    'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r), 'hold', v_hold, 'hold_until', v_until, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest',
-    'manifest_digest', c ->> 'manifestDigest', 'model', v_run.model, 'reference', coalesce(c ->> 'reference', v_run.reference), 'call_id', c ->> 'callId',
+    'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r), 'hold', v_hold, 'hold_until', v_until, 'card_digest', v_run.card_digest,
+    'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'model', v_run.model, 'reference', coalesce(c ->> 'reference', v_run.reference), 'call_id', c ->> 'callId',
     'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
-  insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'), c ->> 'ruleId',
-    v_rule -> 'row' ->> 'sql', (c ->> 'output')::json ->> (v_rule -> 'row' ->> 'parameter'), v_verdict, v_answer::text, null,
+  insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'),
+    v_run.environment, c ->> 'manifestDigest', (select a.bundle_digest from controls.action a where a.name = c ->> 'action'), c ->> 'ruleId',
+    v_rule -> 'row' ->> 'sql', v_parameters ->> (v_rule -> 'row' ->> 'parameter'), v_verdict, v_answer::text, null,
     case v_verdict when 'permit' then 'permitted' when 'hold' then 'held' else 'denied' end, c ->> 'justification', controls.now());
   if v_verdict <> 'deny' then
+    -- A sum in another currency is not counted against this one; it was held for that.
     insert into gate.usage
-      select v_decision, v_run.agent, c ->> 'ruleId', (l.i - 1)::int, coalesce((c ->> 'output')::json ->> (l.value ->> 'forEach'), ''), v_run.run_id,
-             gate.amount(l.value, (c ->> 'output')::json), controls.now()
-      from json_array_elements(v_rule -> 'limits') with ordinality l(value, i);
+      select v_decision, v_run.agent, l.value ->> 'key', gate.for_each(l.value, v_parameters), v_run.run_id, gate.amount(l.value, v_parameters), controls.now()
+      from json_array_elements(v_rule -> 'limits') l where gate.amount(l.value, v_parameters) < 'Infinity';
   end if;
   if v_verdict = 'permit' then
     insert into gate.ticket select decision_id, digest, 'permit', controls.now() from gate.call where decision_id = v_decision;
   elsif v_verdict = 'hold' then
-    insert into hold.hold select v_hold, v_decision, v_run.run_id, v_run.agent, c ->> 'action', v_tier, v_kind,
-      coalesce((select array_agg(value) from json_array_elements_text(v_rule -> 'approvers')), '{}'), v_people, digest, controls.now(), v_until
+    insert into hold.hold select v_hold, v_decision, v_run.run_id, v_run.agent, c ->> 'action', v_tier, v_kind, v_approvers, v_people, digest, controls.now(), v_until
       from gate.call where decision_id = v_decision;
   end if;
   return v_answer;
@@ -236,10 +256,12 @@ begin
   v_tool := (select s.compiled::json -> 'tools' -> v_call.action from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
   v_action := (select a from controls.action a where a.name = v_call.action);
   v_refused := case
-    when not v_agent.enabled then 'AgentDisabled'
-    when v_agent.card_digest <> v_run.card_digest then 'CardChanged'
-    when v_ticket.digest <> v_call.digest or v_call.digest <> encode(sha256(v_call.salt || convert_to(v_call.parameters, 'UTF8')), 'hex') then 'DigestChanged'
-    when v_tool ->> 'kind' = 'action' and v_action.manifest_digest is distinct from v_tool ->> 'manifestDigest' then 'ActionChanged'
+    when v_agent.enabled is not true then 'AgentDisabled'
+    when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_call.environment then 'CardChanged'
+    when (select s.approved_by from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment) is null then 'CardNotApproved'
+    when v_tool is null then 'ActionChanged'
+    when v_ticket.digest is distinct from v_call.digest or v_call.digest is distinct from encode(sha256(v_call.salt || convert_to(v_call.parameters, 'UTF8')), 'hex') then 'DigestChanged'
+    when v_tool ->> 'kind' = 'action' and (v_action.manifest_digest is distinct from v_call.manifest_digest or v_action.bundle_digest is distinct from v_call.bundle_digest) then 'ActionChanged'
     when v_call.row_rule is not null and not gate.row_holds(v_call.row_rule, v_call.row_key) then 'RowChanged'
   end;
   update gate.ticket set redeemed_at = controls.now() where decision_id = p_decision;
@@ -281,7 +303,7 @@ end $$;
 
 -- What the gate answers when asked for a call or a hold of this run, and of no other.
 create function gate.read_hold(p_principal text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('holdId', h.hold_id, 'status', h.status, 'holdUntil', h.hold_until, 'outcome', c.status, 'result', c.result::json)
+  select json_build_object('holdId', h.hold_id, 'status', h.status, 'holdUntil', h.hold_until, 'outcome', c.status, 'decisionId', c.decision_id)
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
   where h.hold_id = p_hold and r.principal_id = p_principal
 $$;

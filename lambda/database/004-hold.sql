@@ -23,13 +23,17 @@ begin
   return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent, 'holdUntil', v_hold.hold_until);
 end $$;
 
+-- Whether a person of these groups may see and decide a hold. A hold that names no group is for every approver, and for no one else.
+create function hold.is_for(p_hold hold.hold, p_groups text) returns boolean language sql immutable as $$
+  select json_array_length(p_groups::json) > 0 and (cardinality(p_hold.approvers) = 0 or p_hold.approvers && array(select json_array_elements_text(p_groups::json)))
+$$;
+
 -- One verdict of one person. The clock is read after the row is locked, so an approval that waited past the end has no effect.
 create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_hold hold.hold;
   v_run controls.run;
-  v_groups text[] := array(select json_array_elements_text(p_groups::json));
   v_mine hold.verdict;
   v_refused text;
   v_approvals int;
@@ -40,8 +44,8 @@ begin
   v_run := (select r from controls.run r where r.run_id = v_hold.run_id);
   v_mine := (select v from hold.verdict v where v.hold_id = p_hold and v.person = p_person);
   v_refused := case
-    when cardinality(v_groups) = 0 or (cardinality(v_hold.approvers) > 0 and not v_hold.approvers && v_groups) then 'NotAnApprover'
-    when lower(p_person) = lower(v_run.starter) or exists (select from controls.scope s, json_each_text(s.card::json -> 'owners') o
+    when hold.is_for(v_hold, p_groups) is not true then 'NotAnApprover'
+    when lower(p_person) = lower(regexp_replace(v_run.starter, '^.*/', '')) or exists (select from controls.scope s, json_each_text(s.card::json -> 'owners') o
       where s.agent = v_run.agent and s.card_digest = v_run.card_digest and o.key = 'product' and lower(o.value) = lower(p_person)) then 'OwnRequest'
     when v_mine.person is not null and v_mine.verdict <> p_verdict then 'AlreadyDecided'
     when v_mine.person is not null then null
@@ -64,7 +68,7 @@ begin
     end if;
     if v_hold.status = 'rejected' then perform hold.cancel(v_hold); end if;
     perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold,
-      jsonb_build_object('approver', p_person, 'groups', v_groups, 'signed_in', p_signed_in, 'verdict', p_verdict, 'approvals', v_approvals, 'people', v_hold.people),
+      jsonb_build_object('approver', p_person, 'groups', p_groups::jsonb, 'signed_in', p_signed_in, 'verdict', p_verdict, 'approvals', v_approvals, 'people', v_hold.people),
       json_build_object('reason', p_reason)::text);
   end if;
   return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
@@ -102,14 +106,18 @@ begin
   return gate.redeem(v_hold.decision_id);
 end $$;
 
--- What an approver is shown: the exact bytes and their digest, what the agent saw, and where it stands.
+-- What waits for these groups: no payload, so that no call can make the list too large to read.
+create function hold.list(p_groups text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_object('holdId', h.hold_id, 'agent', h.agent, 'action', h.action, 'tier', h.tier, 'stagedAt', h.staged_at, 'holdUntil', h.hold_until) order by h.hold_until), '[]')
+  from (select * from hold.hold h where h.status = 'pending' and h.hold_until > controls.now() and hold.is_for(h, p_groups) order by h.hold_until limit 100) h
+$$;
+
+-- What an approver is shown of one: the exact bytes and their digest, what was asked, and where it stands.
 create function hold.show(p_groups text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce(json_agg(json_build_object('holdId', h.hold_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
-    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'justification', c.justification,
-    'request', r.request, 'approvers', h.approvers, 'people', h.people) order by h.hold_until), '[]')
+  select json_build_object('holdId', h.hold_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
+    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'justification', c.justification, 'request', r.request, 'approvers', h.approvers, 'people', h.people)
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
-  where (p_hold is null and h.status = 'pending' or h.hold_id = p_hold)
-    and (cardinality(h.approvers) = 0 or h.approvers && array(select json_array_elements_text(p_groups::json)))
+  where h.hold_id = p_hold and hold.is_for(h, p_groups)
 $$;
 
 grant usage on schema gate to {{role.broker}}, {{role.gate}}, {{role.executor}};
@@ -120,10 +128,10 @@ revoke all on all functions in schema gate, hold from public;
 
 grant execute on function gate.start_run(text, text, text, text, text, text, text, int), gate.bind_run(text, text) to {{role.broker}};
 
-grant execute on function gate.open_call(text, text, text, text, text), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text, text) to {{role.gate}};
+grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text, text) to {{role.gate}};
 
 grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text), hold.claim(uuid) to {{role.executor}};
 
-grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.show(text, uuid) to {{role.decide}};
+grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
 
 grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid) to {{role.expiry}};

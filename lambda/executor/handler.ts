@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { arg, callFunction, required } from '../database/connection';
 import { handlerName } from '../../lib/scope/names';
+import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
 
 /** A permitted call, or an approved hold. Ids only: everything else is in Postgres, where nobody between here and there can change it. */
@@ -26,7 +27,7 @@ export async function handler(event: ExecutorEvent): Promise<object> {
   if (ticket.refused !== undefined) return { status: 'refused', refused: ticket.refused };
 
   const outcome = await invoke(ticket);
-  const { answer } = outcome;
+  const answer = plainJson(outcome.answer) as ActionAnswer; // a result may hold what some other system wrote
   await callFunction('gate.outcome', {
     decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(JSON.stringify(answer.error === undefined ? answer.result ?? null : { error: answer.error })),
     writes: arg.text(JSON.stringify(answer.writes)), bundle: arg.text(answer.bundleDigest),
@@ -50,7 +51,7 @@ async function invoke(ticket: Redeemed): Promise<Outcome> {
     }));
     if (FunctionError !== undefined || !Payload) return { status: 'unknown', answer: { ...none, error: 'the action ended without an answer' } };
     const answer = JSON.parse(Payload.transformToString()) as ActionAnswer;
-    return { status: answer.error === undefined ? 'executed' : 'failed', answer };
+    return { status: answer.error === undefined ? 'executed' : answer.uncertain ? 'unknown' : 'failed', answer };
   } catch (error) {
     return { status: 'unknown', answer: { ...none, error: error instanceof Error ? error.name : 'the action could not be reached' } };
   }

@@ -51,8 +51,7 @@ export function decide(policies: PolicySet, proposal: Proposal, known: Known): V
   const rules = ids.map((id) => [id, scope.rules[id] as Rule] as const).filter(([id, rule]) => !rule.row || known.rowsHold.includes(id));
   if (rules.length === 0) return deny('RowOutOfScope: the row that the call names is not one the card allows');
 
-  // Where scopes overlap, the stricter one is the one used.
-  const [ruleId, rule] = rules.reduce((strict, next) => (RANK[next[1].kind] > RANK[strict[1].kind] ? next : strict));
+  const [ruleId, rule] = rules.reduce(stricter);
   const missing = missingEvidence(rule, proposal);
   if (missing.length > 0) return { ...deny(...missing), ruleId, rule };
   const doubts = doubtsAbout(rule, tool);
@@ -60,6 +59,22 @@ export function decide(policies: PolicySet, proposal: Proposal, known: Known): V
 }
 
 const RANK = { auto: 0, verify: 1, human: 2 } as const;
+
+/** Where scopes overlap all of them count: the scope that asks most of people names the permission, and no demand of the other is lost. */
+function stricter([aId, a]: readonly [string, Rule], [bId, b]: readonly [string, Rule]): readonly [string, Rule] {
+  const [id, named] = RANK[b.kind] > RANK[a.kind] || (b.kind === a.kind && b.people > a.people) ? [bId, b] as const : [aId, a] as const;
+  const windows = [a, b].filter(({ kind }) => kind !== 'auto').map(({ windowSeconds }) => windowSeconds);
+  const both = a.approvers.length > 0 && b.approvers.length > 0;
+  return [id, {
+    ...named,
+    people: Math.max(a.people, b.people), windowSeconds: windows.length > 0 ? Math.min(...windows) : 0,
+    // Groups that both name; where they share none, those of the scope that names the permission.
+    approvers: both && a.approvers.some((group) => b.approvers.includes(group)) ? a.approvers.filter((group) => b.approvers.includes(group)) : named.approvers.length > 0 ? named.approvers : [...a.approvers, ...b.approvers],
+    requires: [...new Set([...a.requires, ...b.requires])],
+    limits: [...a.limits, ...b.limits],
+    ...(named.row ?? a.row ?? b.row ? { row: named.row ?? a.row ?? b.row } : {}),
+  }];
+}
 
 function missingEvidence(rule: Rule, { justification, reference }: Proposal): string[] {
   return [

@@ -1,19 +1,20 @@
 import * as v from 'valibot';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
+import { isPlainJson } from '../../lib/scope/plain-text';
 import { arg, callFunction, required } from '../database/connection';
-import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
-import { identifier, parse } from '../http/parse';
+import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
+import { identifier, parse, plainText } from '../http/parse';
 import { decide, Known, Proposal, Verdict } from './decide';
-import { runPermitted, startHold } from './effects';
+import { answerTo, runPermitted, startHold } from './effects';
 import { PolicySet } from './policy-set';
 
 const Call = v.strictObject({
   callId: identifier(64),
   action: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/, 'the name of an action is expected')),
-  parameters: v.record(v.string(), v.unknown()),
-  reason: v.pipe(v.string(), v.minLength(1), v.maxLength(4_000)),
-  justification: v.optional(v.pipe(v.string(), v.maxLength(4_000))),
+  parameters: v.pipe(v.unknown(), v.check((value) => !Array.isArray(value), 'an object is expected'), v.record(v.string(), v.unknown())),
+  reason: v.pipe(plainText(4_000), v.minLength(1)),
+  justification: v.optional(plainText(4_000)),
   reference: v.optional(identifier(200)),
 });
 
@@ -23,15 +24,14 @@ interface Opened extends Known {
   readonly saw: readonly string[];
   readonly replay: Replay | null;
   readonly scopeVersion: string;
-  readonly scope: CompiledScope | null;
 }
 
 interface Replay {
   readonly answer: Answer;
   readonly status: string;
-  readonly result: unknown;
   readonly action: string;
-  readonly parameters: string;
+  /** Whether the parameters are those of the first time. */
+  readonly same: boolean;
 }
 
 interface Answer {
@@ -46,15 +46,15 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
   const proposal = parse(Call, body);
   const output = encodable(proposal.parameters);
   const opened = await callFunction<Opened>('gate.open_call', {
-    principal: arg.text(caller.principalId), call: arg.text(proposal.callId), action: arg.text(proposal.action), parameters: arg.text(output), known: arg.text(policies?.version),
+    principal: arg.text(caller.principalId), call: arg.text(proposal.callId), action: arg.text(proposal.action), parameters: arg.text(output),
   });
   if (opened.refused !== undefined) {
     await callFunction('gate.refuse', { kind: arg.text('call.refused'), principal: arg.text(caller.principalId), reason: arg.text(opened.refused) });
     throw new HttpError(403, opened.refused, 'this session is no run; start one with the broker');
   }
-  if (opened.replay) return replayed(opened.replay, proposal.action, output);
+  if (opened.replay) return replayed(opened.replay, proposal.action, caller.principalId);
 
-  const verdict = judge(opened, proposal);
+  const verdict = await judge(opened, proposal, caller.principalId);
   const answer = await callFunction<Answer>('gate.commit_call', {
     call: arg.text(JSON.stringify({
       ...verdict,
@@ -66,9 +66,12 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
   return effect(answer);
 }
 
-function judge(opened: Opened, proposal: Proposal): Verdict {
+async function judge(opened: Opened, proposal: Proposal, principal: string): Promise<Verdict> {
   try {
-    if (policies?.version !== opened.scopeVersion) policies = new PolicySet(opened.scopeVersion, opened.scope as CompiledScope);
+    if (policies?.version !== opened.scopeVersion) {
+      const scope = await inChunks((chunk) => callFunction<string | null>('gate.read_scope', { principal: arg.text(principal), chunk: arg.int(chunk) }));
+      policies = new PolicySet(opened.scopeVersion, JSON.parse(scope) as CompiledScope);
+    }
     return decide(policies, proposal, opened);
   } catch {
     // Whatever could not be evaluated is a deny; the caller learns no more than that.
@@ -83,28 +86,43 @@ async function effect(answer: Answer): Promise<HttpResponse> {
 }
 
 // The first answer again. Steps that a crash may have cut off are single-use or named, so taking them again is safe.
-async function replayed({ answer, status, result, action, parameters }: Replay, proposed: string, output: string): Promise<HttpResponse> {
-  if (action !== proposed || parameters !== output) throw new HttpError(409, 'CallIdUsed', 'this call id was used for another call of this run; use a new one');
+async function replayed({ answer, status, action, same }: Replay, proposed: string, principal: string): Promise<HttpResponse> {
+  if (action !== proposed || !same) throw new HttpError(409, 'CallIdUsed', 'this call id was used for another call of this run; use a new one');
   if (status === 'permitted' || status === 'held') return effect(answer);
-  if (status === 'executing' || status === 'unknown') throw new HttpError(409, 'OutcomeUnknown', `decision ${answer.decisionId} was permitted and its outcome is not known; a person looks at it`);
-  return { status: 200, body: { ...answer, ...(answer.verdict === 'permit' ? { result } : {}) } };
+  if (answer.verdict !== 'permit') return { status: 200, body: answer };
+  return answerTo(answer.decisionId, status, () => resultOf(answer.decisionId, principal));
+}
+
+/** The recorded result of a decision of this run. */
+async function resultOf(decisionId: string, principal: string): Promise<unknown> {
+  const text = await inChunks((chunk) => callFunction<string | null>('gate.read_result', { principal: arg.text(principal), decision: arg.uuid(decisionId), chunk: arg.int(chunk) }));
+  return text === '' ? null : (JSON.parse(text) as unknown);
+}
+
+async function inChunks(read: (chunk: number) => Promise<string | null>): Promise<string> {
+  let text = '';
+  for (let chunk = 0; ; chunk += 1) {
+    const more = await read(chunk);
+    if (!more) return text;
+    text += more;
+  }
 }
 
 async function holdStatus({ path, caller }: HttpRequest): Promise<HttpResponse> {
   const holdId = path.holdId ?? '';
-  const hold = /^[0-9a-f-]{36}$/.test(holdId) ? await callFunction<object | null>('gate.read_hold', { principal: arg.text(caller.principalId), hold: arg.uuid(holdId) }) : null;
+  const hold = UUID.test(holdId) ? await callFunction<{ decisionId: string; outcome: string } | null>('gate.read_hold', { principal: arg.text(caller.principalId), hold: arg.uuid(holdId) }) : null;
   if (!hold) throw new HttpError(404, 'HoldUnknown', 'this run has no such hold');
-  return { status: 200, body: hold };
+  return { status: 200, body: { ...hold, result: hold.outcome === 'executed' ? await resultOf(hold.decisionId, caller.principalId) : null } };
 }
 
-function encodable(parameters: unknown): string {
-  try {
-    const text = canonicalJson(parameters);
-    if (/\\u0000|\\ud[89a-f]/i.test(text)) throw new Error('not encodable');
-    return text;
-  } catch {
-    throw new HttpError(400, 'ParametersNotEncodable', 'the parameters hold NUL, a broken surrogate or a number that JSON cannot carry');
-  }
+/** Most bytes of a call's parameters: what is approved must fit into a row that an approver can be shown. */
+const LARGEST_PARAMETERS = 24 * 1024;
+
+function encodable(parameters: Readonly<Record<string, unknown>>): string {
+  if (!isPlainJson(parameters)) throw new HttpError(400, 'ParametersNotEncodable', 'the parameters hold NUL or a broken surrogate, which cannot be stored');
+  const text = canonicalJson(parameters);
+  if (Buffer.byteLength(text) > LARGEST_PARAMETERS) throw new HttpError(413, 'ParametersTooLarge', `the parameters have ${Buffer.byteLength(text)} bytes; at most ${LARGEST_PARAMETERS} are taken`);
+  return text;
 }
 
 export const handler = httpHandler((request) => (request.route.startsWith('POST ') ? call(request) : holdStatus(request)));

@@ -1,24 +1,28 @@
 import * as v from 'valibot';
 import { approverRoleName } from '../../lib/scope/names';
 import { arg, callFunction, required } from '../database/connection';
-import { Caller, HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
-import { parse } from '../http/parse';
+import { Caller, HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
+import { parse, plainText } from '../http/parse';
 
 const Verdict = v.strictObject({
   verdict: v.picklist(['approve', 'reject']),
   /** Digest of what was shown; a verdict on anything else has no effect. */
   digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the digest of the hold that was shown is expected')),
-  reason: v.pipe(v.string(), v.minLength(1), v.maxLength(2_000)),
+  reason: v.pipe(plainText(2_000), v.minLength(1)),
 });
 
-/** `POST /holds/{holdId}/verdict` and `GET /holds/pending`: people only, known by the approver role whose trust policy demands MFA. */
+/** `GET /approvals`, `GET /approvals/{holdId}` and `POST /approvals/{holdId}/verdict`: people only, known by the approver role whose trust policy demands MFA. */
 async function decide(request: HttpRequest): Promise<HttpResponse> {
   const groups = groupsOf(request.caller);
-  if (request.route.startsWith('GET ')) {
-    return { status: 200, body: { holds: await callFunction('hold.show', { groups: arg.text(JSON.stringify(groups)), hold: { cast: 'uuid', value: null } }) } };
-  }
+  if (groups.length === 0) throw new HttpError(403, 'NotAnApprover', 'a session of an approver role is needed');
+  if (request.route === 'GET /approvals') return { status: 200, body: { holds: await callFunction('hold.list', { groups: arg.text(JSON.stringify(groups)) }) } };
   const holdId = request.path.holdId ?? '';
-  if (!/^[0-9a-f-]{36}$/.test(holdId)) throw new HttpError(404, 'HoldUnknown', 'there is no such hold');
+  if (!UUID.test(holdId)) throw new HttpError(404, 'HoldUnknown', 'there is no such hold');
+  if (request.route.startsWith('GET ')) {
+    const hold = await callFunction<object | null>('hold.show', { groups: arg.text(JSON.stringify(groups)), hold: arg.uuid(holdId) });
+    if (!hold) throw new HttpError(404, 'HoldUnknown', 'there is no such hold for your groups');
+    return { status: 200, body: hold };
+  }
   const { verdict, digest, reason } = parse(Verdict, request.body);
   const decided = await callFunction<{ refused?: string; status?: string; token?: string | null }>('hold.decide', {
     hold: arg.uuid(holdId), digest: arg.text(digest), verdict: arg.text(verdict), person: arg.text(request.caller.sessionName),

@@ -42,6 +42,9 @@ export class HttpError extends Error {
   }
 }
 
+/** An id as Postgres makes it. */
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
 const LONGEST_BODY = 256 * 1024;
 
 /** Turns a core function into the handler of an HTTP API: parses, authenticates, and maps results and errors. */

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isPlain } from '../../lib/scope/plain-text';
 import { HttpError } from './http';
 
 /** Parses a body, or refuses it naming the field. Unknown fields are refused: a misspelt one must not pass as absent. */
@@ -8,6 +9,9 @@ export function parse<const S extends v.GenericSchema>(schema: S, body: unknown)
   const [issue] = result.issues;
   throw new HttpError(400, 'BodyInvalid', `${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`);
 }
+
+/** Text that can be stored as it is: no NUL, no broken surrogates. */
+export const plainText = (longest: number) => v.pipe(v.string(), v.maxLength(longest), v.check(isPlain, 'text without NUL and broken surrogates is expected'));
 
 /** An identifier of somebody's system: printable ASCII without spaces, so that it can stand in a chained entry. */
 export const identifier = (longest: number) => v.pipe(v.string(), v.maxLength(longest), v.regex(/^[\x21-\x7e]+$/, 'letters, digits and punctuation without spaces are expected'));

@@ -55,8 +55,8 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
     const scope = compile({ card, environment, manifests, tiers });
     await ensureLogin(run, username, agentRoleName(controlsName, card.agent), password, { agent: card.agent });
     for (const statement of compileSql(scope, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
-    const [row] = await run('select controls.register_agent(:name, :stack, :environment, :card, :digest, :compiled, :secret) as changed', {
-      name: card.agent, stack, environment, card: canonicalJson(card), digest: scope.cardDigest, compiled: canonicalJson(scope), secret: arn,
+    const [row] = await run('select controls.register_agent(:name, :stack, :environment, :card, :digest, :compiled, :secret, :production) as changed', {
+      name: card.agent, stack, environment, card: canonicalJson(card), digest: scope.cardDigest, compiled: canonicalJson(scope), secret: arn, production: scope.production,
     });
     if (row?.changed === true) await entry(run, 'agent.registered', card.agent, { card_digest: scope.cardDigest, environment });
     return scope;

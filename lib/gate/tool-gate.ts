@@ -87,8 +87,9 @@ export class ToolGate extends ToolGateBase {
 
     if (props.holdQueue instanceof HoldQueue) {
       props.holdQueue._apiId = props.broker.apiId;
-      addSignedRoute(this, 'Verdict', props.broker.apiId, 'POST', '/holds/{holdId}/verdict', props.holdQueue._decide);
-      addSignedRoute(this, 'Pending', props.broker.apiId, 'GET', '/holds/pending', props.holdQueue._decide);
+      addSignedRoute(this, 'Verdict', props.broker.apiId, 'POST', '/approvals/{holdId}/verdict', props.holdQueue._decide);
+      addSignedRoute(this, 'Approvals', props.broker.apiId, 'GET', '/approvals', props.holdQueue._decide);
+      addSignedRoute(this, 'Approval', props.broker.apiId, 'GET', '/approvals/{holdId}', props.holdQueue._decide);
     }
   }
 }

@@ -143,7 +143,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
   /** Lets `grantee` list holds and give verdicts through the API; the group it decides for is that of its approver role. */
   public grantDecide(grantee: iam.IGrantable): iam.Grant {
     const arn = (method: 'GET' | 'POST', path: string): string => invokeArn(this, Lazy.string({ produce: () => this.apiOf() }), method, path);
-    return iam.Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns: [arn('POST', '/holds/*/verdict'), arn('GET', '/holds/pending')] });
+    return iam.Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns: [arn('POST', '/approvals/*/verdict'), arn('GET', '/approvals'), arn('GET', '/approvals/*')] });
   }
 
   /** @internal The role that people of a group assume; made once. */

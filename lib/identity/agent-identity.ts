@@ -9,7 +9,7 @@ import { invokeArn } from '../gate/api-route';
 import { AppIndex } from '../registration/app-index';
 import { StackRegistration } from '../registration/stack-registration';
 import { compileAws } from '../scope/compile-aws';
-import { compile } from '../scope/compile';
+import { compile, holdsProductionData } from '../scope/compile';
 import { ControlsError } from '../scope/controls-error';
 import { agentBoundaryName, agentLogin, agentPolicyName, agentRoleName, agentSecretName } from '../scope/names';
 import { IRunBroker } from './run-broker';
@@ -139,8 +139,8 @@ export class AgentIdentity extends AgentIdentityBase {
       // Byte for byte for ever: any change makes CloudFormation generate a new password.
       generateSecretString: { secretStringTemplate: JSON.stringify({ username: agentLogin(controls, this.agentName) }), generateStringKey: 'password', excludePunctuation: true, passwordLength: 40 },
     });
-    // A secret that CloudFormation deletes is gone at once; in production it outlives a mistake.
-    this.secret.applyRemovalPolicy(this.environment === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
+    // A secret that CloudFormation deletes is gone at once; where production data is, it outlives a mistake.
+    this.secret.applyRemovalPolicy(holdsProductionData(props.card._card, this.environment) ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
     this.secretArn = this.secret.ref;
     StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment }, this.secret, (names) => this.faults(names));
   }

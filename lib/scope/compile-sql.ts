@@ -13,16 +13,13 @@ export function compileSql(scope: CompiledScope, controlsName: string): string[]
   const role = sqlIdent(name, 'agent');
   const statements = [`select controls.clear_role(${sqlLiteral(name, 'agent')})`];
   for (const { table, select, insert, update, rows } of scope.grants) {
+    const [schema] = table.split('.');
+    if (schema !== '"public"') statements.push(`grant usage on schema ${schema as string} to ${role}`);
     if (select.length > 0) statements.push(`grant select (${select.join(', ')}) on ${table} to ${role}`);
     if (insert.length > 0) statements.push(`grant insert (${insert.join(', ')}) on ${table} to ${role}`);
     if (update.length > 0) statements.push(`grant update (${update.join(', ')}) on ${table} to ${role}`);
     if (rows.length > 0) {
-      // A first row policy closes the table to everyone else; the open one keeps other applications as they were, and
-      // the restrictive one is ANDed to it for this agent alone.
-      statements.push(
-        `select controls.open_rows(${sqlLiteral(table, 'table')}::regclass)`,
-        `create policy ${sqlIdent(name, 'agent')} on ${table} as restrictive to ${role} using (${rows.map((row) => `(${row})`).join(' and ')})`,
-      );
+      statements.push(`select controls.limit_rows(${sqlLiteral(table, 'table')}::regclass, ${sqlLiteral(name, 'agent')}, ${sqlLiteral(rows.map((row) => `(${row})`).join(' and '), 'rows')})`);
     }
   }
   return statements;

@@ -26,6 +26,8 @@ export interface CompiledScope {
   readonly environment: string;
   readonly cardDigest: string;
   readonly trustedFrom: 'trigger' | 'compute';
+  /** Whether the environment holds production data; then a person must have approved the card. */
+  readonly production: boolean;
   /** Cedar policies by rule id. */
   readonly policies: Readonly<Record<string, string>>;
   /** What follows when a policy permits, by rule id. */
@@ -54,6 +56,8 @@ export interface RowRule {
 
 /** A windowed limit. */
 export interface CompiledLimit {
+  /** Names the limit among all of the agent. */
+  readonly key: string;
   readonly atMost: number;
   readonly seconds: number | null;
   readonly sumOf?: string;
@@ -86,6 +90,11 @@ export interface TableGrant {
   readonly rows: readonly string[];
 }
 
+/** Whether production data is in an environment of a card; there, secrets outlive a mistake and cards need a person's approval. */
+export function holdsProductionData(card: Card, environment: string): boolean {
+  return card.environments[environment]?.data === 'production';
+}
+
 /** Digest of a card: what is approved, and what every run and decision names. */
 export function cardDigest(card: Card): string {
   return sha256Hex(canonicalJson(card));
@@ -116,7 +125,7 @@ export function compile(input: CompileInput): CompiledScope {
       const manifest = known(call, actions, card, field);
       const id = `${scope.scope}/call/${index}`;
       policies[id] = callPolicy(card, call, manifest, field);
-      rules[id] = callRule(scope, call, manifest, input.tiers, field);
+      rules[id] = callRule(id, scope, call, manifest, input.tiers, field);
     });
   });
   return {
@@ -124,6 +133,7 @@ export function compile(input: CompileInput): CompiledScope {
     environment,
     cardDigest: cardDigest(card),
     trustedFrom: card.request['trusted-from'],
+    production: holdsProductionData(card, environment),
     policies,
     rules,
     tools: tools(card, actions),
@@ -172,7 +182,7 @@ function callPolicy(card: Card, call: Call, manifest: Manifest, field: string): 
   return terms.length === 0 ? `${head(card, call.action)};` : `${head(card, call.action)}\nwhen { ${terms.join(' &&\n  ')} };`;
 }
 
-function callRule(scope: Scope, call: Call, manifest: Manifest, tiers: readonly Tier[] | undefined, field: string): Rule {
+function callRule(id: string, scope: Scope, call: Call, manifest: Manifest, tiers: readonly Tier[] | undefined, field: string): Rule {
   if (call.requires?.includes('second-confirmation')) {
     throw new ControlsError('BoundUnenforceable', `${field}.requires: second-confirmation is kept by no enforcer of this version; use approval.people: 2`);
   }
@@ -182,7 +192,7 @@ function callRule(scope: Scope, call: Call, manifest: Manifest, tiers: readonly 
     action: call.action,
     ...tierFor(call.approval, manifest, tiers, `${field}.approval`),
     requires: call.requires ?? [],
-    limits: (call.limits ?? []).map((limit, index) => compileLimit(limit, manifest, `${field}.limits[${index}]`)),
+    limits: (call.limits ?? []).map((limit, index) => ({ key: `${id}/limits/${index}`, ...compileLimit(limit, manifest, `${field}.limits[${index}]`) })),
     ...(row ? { row } : {}),
   };
 }
@@ -197,7 +207,9 @@ function rowRule(conditions: Conditions, manifest: Manifest, field: string): Row
   const [first, ...more] = byTable;
   if (!first || more.length > 0) throw new ControlsError('BoundUnenforceable', `${field}: conditions on ${byTable.size} tables; a call names one row, so bound the columns of one table`);
   const [table, columns] = first;
-  const parameter = Object.entries(manifest.parameters).find(([, { references }]) => references?.slice(0, references.lastIndexOf('.')) === table);
+  const named = Object.entries(manifest.parameters).filter(([, { references }]) => references?.slice(0, references.lastIndexOf('.')) === table);
+  if (named.length > 1) throw new ControlsError('BoundUnenforceable', `${field}: ${named.map(([name]) => name).sort().join(' and ')} of ${manifest.name} both name a row of ${table}, and one condition cannot say which; let the action take one of them`);
+  const [parameter] = named;
   if (!parameter) {
     throw new ControlsError('BoundUnenforceable', `${field}: ${manifest.name} has no parameter that references ${shown(table)}, so nothing says which row is meant; declare one with param.references('${table}.<key>')`);
   }
@@ -208,7 +220,7 @@ function rowRule(conditions: Conditions, manifest: Manifest, field: string): Row
 
 const WINDOWS: Readonly<Record<Limit['per'], number | null>> = { run: null, hour: 3_600, day: 86_400, month: 31 * 86_400 };
 
-function compileLimit(limit: Limit, manifest: Manifest, field: string): CompiledLimit {
+function compileLimit(limit: Limit, manifest: Manifest, field: string): Omit<CompiledLimit, 'key'> {
   const parameter = (name: string, what: string): Manifest['parameters'][string] => {
     const found = Object.hasOwn(manifest.parameters, name) ? manifest.parameters[name] : undefined;
     if (!found) throw new ControlsError('BoundUnenforceable', `${field}.${what}: the action has no parameter ${shown(name)}; name one of ${Object.keys(manifest.parameters).join(', ')}`);

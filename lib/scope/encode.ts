@@ -1,12 +1,10 @@
 import { ControlsError, shown } from './controls-error';
+import { isPlain } from './plain-text';
 
 /*
  * Encoders by grammar position. Whatever reaches SQL, Cedar or IAM as text passes through one of these: they quote or they
  * refuse, and the error names the field the text came from.
  */
-
-// NUL cannot be sent to Postgres; lone surrogates have no UTF-8 form, so what was checked would not be what arrives.
-const UNENCODABLE = /\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 function refuse(field: string, what: string, value: unknown, fix: string): never {
   throw new ControlsError('NotEncodable', `${field} must be ${what}, got ${shown(value)}; ${fix}`);
@@ -14,7 +12,7 @@ function refuse(field: string, what: string, value: unknown, fix: string): never
 
 /** A quoted SQL identifier. Postgres truncates names over 63 bytes silently, so longer ones are refused. */
 export function sqlIdent(name: string, field: string): string {
-  if (typeof name !== 'string' || name === '' || UNENCODABLE.test(name)) {
+  if (typeof name !== 'string' || name === '' || !isPlain(name)) {
     refuse(field, 'a name without NUL or broken surrogates', name, 'rename it');
   }
   if (Buffer.byteLength(name) > 63) refuse(field, 'at most 63 bytes', name, 'Postgres would cut it; use a shorter name');
@@ -29,8 +27,13 @@ export function sqlTable(name: string, field: string): string {
   if (parts.length < 1 || parts.length > 2 || !parts.every((part) => PLAIN_NAME.test(part))) {
     refuse(field, '`table` or `schema.table` of a-z, 0-9 and _', name, 'rename the table, or expose it through a view with a plain name');
   }
-  return (parts.length === 1 ? ['public', ...parts] : parts).map((part) => sqlIdent(part, field)).join('.');
+  const [schema, table] = (parts.length === 1 ? ['public', ...parts] : parts) as [string, string];
+  if (CLOSED_SCHEMAS.test(schema)) refuse(field, 'a table of your own', name, 'the control plane and the catalogs of Postgres are closed to every agent');
+  return `${sqlIdent(schema, field)}.${sqlIdent(table, field)}`;
 }
+
+/** What no card opens: the control plane's own book and log, and the catalogs. */
+const CLOSED_SCHEMAS = /^(audit|controls|gate|hold|information_schema|pg_.*)$/;
 
 /** A column, as a plain lower-case name, quoted. */
 export function sqlColumn(name: string, field: string): string {
@@ -47,7 +50,7 @@ export function sqlLiteral(value: string | number | boolean, field: string): str
     if (!Number.isSafeInteger(value)) refuse(field, 'an integer within 2^53', value, 'write money as minor units, and other numbers as integers');
     return String(value);
   }
-  if (typeof value !== 'string' || UNENCODABLE.test(value)) refuse(field, 'text without NUL or broken surrogates', value, 'remove the character');
+  if (typeof value !== 'string' || !isPlain(value)) refuse(field, 'text without NUL or broken surrogates', value, 'remove the character');
   const quoted = value.replaceAll("'", "''");
   return value.includes('\\') ? `E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`;
 }
@@ -63,7 +66,7 @@ export function cedarPrefix(prefix: string, field: string): string {
 }
 
 function cedarEscaped(value: string, field: string): string {
-  if (typeof value !== 'string' || UNENCODABLE.test(value)) refuse(field, 'text without NUL or broken surrogates', value, 'remove the character');
+  if (typeof value !== 'string' || !isPlain(value)) refuse(field, 'text without NUL or broken surrogates', value, 'remove the character');
   let escaped = '';
   for (const character of value) {
     const code = character.codePointAt(0) as number;

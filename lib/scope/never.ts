@@ -19,6 +19,12 @@ export function neverWrite(card: Card, column: string): boolean {
 }
 
 function covers(list: readonly string[] | undefined, column: string): boolean {
-  const table = column.slice(0, column.lastIndexOf('.'));
-  return (list ?? []).some((entry) => entry === column || entry === `${table}.*`);
+  const full = qualified(column);
+  const table = full.slice(0, full.lastIndexOf('.'));
+  return (list ?? []).map(qualified).some((entry) => entry === full || entry === `${table}.*`);
+}
+
+/** `leads.phone` and `public.leads.phone` are one column. */
+function qualified(column: string): string {
+  return column.split('.').length === 2 ? `public.${column}` : column;
 }

@@ -20,6 +20,8 @@ export interface EndpointParts {
   readonly services: Readonly<Record<string, Service>>;
   /** Takes the answers of custom resources, which CloudFormation presigns. */
   readonly answers: Map<string, (answer: unknown) => void>;
+  /** What the address of the page must carry: other users of this machine reach the port, too. */
+  readonly pageToken: string;
   /** The page that a browser gets. */
   page(): Promise<string>;
 }
@@ -61,7 +63,7 @@ export class Endpoint {
       const url = new URL(request.url ?? '/', this.url);
       const raw = { method: request.method ?? 'GET', path: url.pathname, query: url.searchParams, headers: headersOf(request), body: await bodyOf(request) };
       if (raw.headers.authorization === undefined) {
-        send(response, await this.unsigned(raw.method, url.pathname, raw.body));
+        send(response, await this.unsigned(raw.method, url.pathname, raw.body, url.searchParams.get('token')));
         return;
       }
       const { principal, service: name } = await authenticate(raw, this.parts.principals, this.parts.region, this.parts.clock.now());
@@ -88,14 +90,14 @@ export class Endpoint {
     return operation.run();
   }
 
-  private async unsigned(method: string, path: string, body: Buffer): Promise<Reply> {
+  private async unsigned(method: string, path: string, body: Buffer, token: string | null): Promise<Reply> {
     const answer = method === 'PUT' ? this.parts.answers.get(path) : undefined;
     if (answer) {
       this.parts.answers.delete(path); // a presigned address is good for one answer
       answer(JSON.parse(body.toString('utf8')));
       return { body: '' };
     }
-    if (method === 'GET' && path === '/') {
+    if (method === 'GET' && path === '/' && token === this.parts.pageToken) {
       return {
         headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'", 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' },
         body: await this.parts.page(),

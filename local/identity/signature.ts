@@ -1,4 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { HttpRequest } from '@smithy/protocol-http';
 import { SignatureV4 } from '@smithy/signature-v4';
@@ -35,6 +35,9 @@ export async function authenticate(request: RawRequest, principals: Principals, 
 
   const signed = names.split(';');
   if (!signed.includes('host')) throw new ServiceError('SignatureDoesNotMatch', 'the host header is not signed', 403);
+  // A signed digest stands for the body, so the body must have it.
+  const digest = request.headers['x-amz-content-sha256'];
+  if (digest !== undefined && digest !== createHash('sha256').update(request.body).digest('hex')) throw new ServiceError('XAmzContentSHA256Mismatch', 'the body does not have the digest that is signed', 400);
   const query: Record<string, string | string[]> = {};
   for (const key of new Set(request.query.keys())) query[key] = request.query.getAll(key);
   const signer = new SignatureV4({ service, region, credentials: principal, sha256: Sha256, applyChecksum: signed.includes('x-amz-content-sha256'), uriEscapePath: service !== 's3' });

@@ -39,9 +39,9 @@ async function* copyRows(client: Client): AsyncGenerator<LogRow> {
 }
 
 function parse(line: string): LogRow {
-  const [head, seq, at, kind, login, agent, run, decision, facts, inputsDigest, outputDigest, hash, part, salt, body] = line.split('\t') as [string, string, string, string, string, string, string, string, string, string, string, string, string, string, string];
+  const [place, head, seq, at, kind, login, agent, run, decision, facts, inputsDigest, outputDigest, hash, part, salt, body] = line.split('\t') as [string, string, string, string, string, string, string, string, string, string, string, string, string, string, string, string];
   return {
-    head: Number(head), seq: BigInt(seq), at: BigInt(at), kind: text(kind) ?? '', login: text(login) ?? '', agent: text(agent), run: text(run), decision: text(decision), facts: text(facts) ?? '',
+    place, head: Number(head), seq: BigInt(seq), at: BigInt(at), kind: text(kind) ?? '', login: text(login) ?? '', agent: text(agent), run: text(run), decision: text(decision), facts: text(facts) ?? '',
     inputsDigest: text(inputsDigest), outputDigest: text(outputDigest), hash, part: text(part) as LogRow['part'], salt: text(salt), body: text(body),
   };
 }

@@ -116,8 +116,9 @@ function isPostgres(pid: number, dataDir: string): boolean {
   } catch {
     return false;
   }
-  if (!existsSync(`/proc/${pid}/cmdline`)) return process.platform !== 'linux';
-  return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(dataDir);
+  // A pid may be somebody else's by now: only what was started with this very folder is ours to stop.
+  if (existsSync(`/proc/${pid}/cmdline`)) return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(dataDir);
+  return process.platform !== 'linux' && spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout.includes(dataDir);
 }
 
 async function ready(server: PostgresServer, watchdog: ChildProcess): Promise<void> {

@@ -81,7 +81,8 @@ export class SecretsManager implements Service {
   }
 
   private get(secret: Secret, { VersionStage: stage = 'AWSCURRENT', VersionId }: Named): object {
-    const version = VersionId ?? secret.stages[stage];
+    const version = secret.stages[stage];
+    if (VersionId !== undefined && VersionId !== version) throw new ServiceError('ResourceNotFoundException', 'the version does not have the stage; the local runtime reads versions by stage');
     const value = version === undefined ? undefined : secret.versions[version];
     if (version === undefined || value === undefined) throw new ServiceError('ResourceNotFoundException', `Secrets Manager can't find the specified secret value for staging label: ${stage}`);
     return { ARN: secret.arn, Name: secret.name, VersionId: version, SecretString: value, VersionStages: Object.keys(secret.stages).filter((name) => secret.stages[name] === version) };

@@ -89,7 +89,7 @@ export class LocalRuntime implements AsyncDisposable {
     const [group] = who.groups;
     const decide = async (hold: LocalHold, verdict: 'approve' | 'reject', reason: string): Promise<void> => {
       const api = await this.apiAs(userName, group ?? '');
-      await api.send('POST', `/holds/${hold.holdId}/verdict`, { verdict, digest: hold.digest, reason });
+      await api.send('POST', `/approvals/${hold.holdId}/verdict`, { verdict, digest: hold.digest, reason });
     };
     return { approve: (hold, reason) => decide(hold, 'approve', reason), reject: (hold, reason) => decide(hold, 'reject', reason) };
   }

@@ -40,8 +40,6 @@ describe('the story', () => {
   });
 
   it('is told by the log, with what the agent saw, frozen', () => {
-    const sent = story.decisions.find(({ status }) => status === 'executed' && true && story.decisions.length > 0 ? status === 'executed' : false);
-    expect(sent).toBeDefined();
     const mail = story.decisions.find(({ decision, status }) => decision === 'send_email' && status === 'executed');
     expect(mail).toMatchObject({ agent: 'outreach-closer', authorizedBy: 'scope://outreach.send.cold', approver: 'dana', model: 'claude-sonnet-4-5@2025-09-29', reference: 'CRM-881', downstreamWrites: [expect.stringMatching(/^email_send:/)] });
     expect(mail?.inputsHash).toMatch(/^[0-9a-f]{64}$/);
@@ -71,8 +69,6 @@ describe('what an agent tries with its run\'s credentials', () => {
     const options = { endpoint: runtime.file.endpoint, region: runtime.file.region, credentials: { ...credentials }, maxAttempts: 1 };
     return { secrets: new SecretsManagerClient(options), data: new RDSDataClient(options), lambda: new LambdaClient(options), states: new SFNClient(options), sts: new STSClient(options), credentials };
   };
-  const { parse } = JSON;
-
   it('is refused: its own secret and others, the database, every function, the state machine, task tokens, other roles', async () => {
     const { resources, account } = runtime.file;
     const { secrets, data, lambda, states, sts } = await clients();
@@ -85,7 +81,6 @@ describe('what an agent tries with its run\'s credentials', () => {
       states.send(new SendTaskSuccessCommand({ taskToken: 'x', output: '{}' })),
       ...['agent-outreach-closer', 'approver-sales-leads', 'broker', 'executor'].map((name) => sts.send(new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${account}:role/agent-controls-${name}`, RoleSessionName: 'escape' }))),
     ].map(refusal))).toEqual([...Array<string>(13).fill('AccessDeniedException'), ...Array<string>(4).fill('AccessDenied')]);
-    expect(parse('1')).toBe(1);
   });
 
   it('is refused on the API: starting runs, deciding holds, listing them', async () => {
@@ -95,10 +90,8 @@ describe('what an agent tries with its run\'s credentials', () => {
     const answer = await run.call('send_email', MAIL, { reason: 'x' });
     const holdId = answer.verdict === 'hold' ? answer.holdId : '';
     expect(await Promise.all([
-      api.send('POST', '/agents/outreach-closer/runs', { request: { text: 'x' } }), api.send('POST', `/holds/${holdId}/verdict`, { verdict: 'approve', digest: 'a'.repeat(64), reason: 'x' }),
-    ].map(refusal))).toEqual(['AccessDenied', 'AccessDenied']);
-    // The agent's policy opens GET /holds/*, and that route knows people by their role.
-    expect(await api.send('GET', '/holds/pending')).toEqual({ holds: [] });
+      api.send('POST', '/agents/outreach-closer/runs', { request: { text: 'x' } }), api.send('POST', `/approvals/${holdId}/verdict`, { verdict: 'approve', digest: 'a'.repeat(64), reason: 'x' }), api.send('GET', '/approvals'), api.send('GET', `/approvals/${holdId}`),
+    ].map(refusal))).toEqual(['AccessDeniedException', 'AccessDeniedException', 'AccessDeniedException', 'AccessDeniedException']);
     expect(await refusal(api.send('GET', `/holds/${holdId}`))).toBe('HoldUnknown'); // another run's hold
   });
 
@@ -154,7 +147,7 @@ describe('people', () => {
   it('may start a run of an agent only if it was granted', async () => {
     const { api: url, region, principals } = runtime.file;
     const { accessKeyId, secretAccessKey, sessionToken } = principals.auditor as NonNullable<typeof principals.auditor>;
-    expect(await refusal(AgentClient.of({ url, region, agentName: 'outreach-closer', credentials: { accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' } }).startRun({ text: 'x' }))).toBe('AccessDenied');
+    expect(await refusal(AgentClient.of({ url, region, agentName: 'outreach-closer', credentials: { accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' } }).startRun({ text: 'x' }))).toBe('AccessDeniedException');
   });
 });
 

@@ -157,3 +157,26 @@ describe('what the database\'s own superuser does to the log', () => {
     expect(found.map(({ problem }) => problem)).toEqual(['payload altered']);
   });
 });
+
+describe('copies and odd text', () => {
+  it('finds a copy of an entry that carries its place and its hash, in another month', async () => {
+    await append([entry({ kind: 'app.copied', inputs: 'in' })]);
+    await db.superuser.query("insert into audit.entry select head, seq, at + interval '2 months', kind, login, agent, run_id, decision_id, '{\"note\":\"forged\"}', inputs_digest, output_digest, hash from audit.entry where kind = 'app.copied'");
+    const found = (await verify()).findings.map(({ problem }) => problem);
+    await db.superuser.query("delete from audit.entry where facts = '{\"note\":\"forged\"}'");
+    expect(found).toContain('entry twice');
+    expect((await verify()).ok).toBe(true);
+  });
+
+  it('keeps the view open when a payload is no JSON for Postgres', async () => {
+    await db.superuser.query('select audit.chain($1)', [JSON.stringify([{ kind: 'call.intent', decision: '00000000-0000-4000-8000-000000000009', facts: '{"action":"x","verdict":"deny"}', inputs: '{"reason":"a\\u0000b","saw":[]}', output: '{"a":"\\ud800"}' }])]);
+    expect((await db.as('auditor').query("select inputs, output from audit.decision where decision_id = '00000000-0000-4000-8000-000000000009'")).rowCount).toBe(1);
+  });
+
+  it('makes months ahead, also of those that entries were kept for before', async () => {
+    await db.superuser.query("insert into audit.entry_default select 0, 999999, date_trunc('month', now()) + interval '20 months', 'app.late', 'x', null, null, null, '{}', null, null, '\\x00'");
+    await db.owner.query('select audit.ensure_partitions(22)');
+    expect((await db.owner.query("select tableoid::regclass::text as month from audit.entry where kind = 'app.late'")).rows).toEqual([{ month: expect.stringMatching(/^audit\.entry_20\d\d_\d\d$/) as string }]);
+    await db.superuser.query("delete from audit.entry where kind = 'app.late'");
+  });
+});

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { manifestDigest } from '../../../lib/scope/manifest';
 import { card, LEADS, SEND_EMAIL, UPDATE_TIER } from '../../support/cards';
 import { TestDatabase, testDatabase } from '../../support/database';
 
@@ -18,7 +19,7 @@ beforeAll(async () => {
 async function commit(principal: string, over: Record<string, unknown> = {}): Promise<any> {
   const ruleId = (over.ruleId as string | undefined) ?? 'scope://outreach.send.cold/call/1';
   const { rows } = await db.as('gate').query<{ answer: string }>('select gate.commit_call($1) as answer', [JSON.stringify({
-    principal, callId: randomUUID(), action: rules[ruleId].action, verdict: 'permit', ruleId, rule: rules[ruleId], reasons: '[]', output: JSON.stringify({ customer_id: randomUUID(), tier: 'growth' }), inputs: '{"saw":[]}', ...over,
+    principal, callId: randomUUID(), action: rules[ruleId].action, manifestDigest: manifestDigest(rules[ruleId].action === 'send_email' ? SEND_EMAIL : UPDATE_TIER), verdict: 'permit', ruleId, rule: rules[ruleId], reasons: '[]', output: JSON.stringify({ customer_id: randomUUID(), tier: 'growth' }), inputs: '{"saw":[]}', ...over,
   })]);
   return JSON.parse(rows[0]?.answer ?? 'null');
 }
@@ -38,7 +39,7 @@ describe('a call', () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => commit(principal)));
     expect(answers.filter(({ verdict }) => verdict === 'permit')).toHaveLength(3);
     const held = answers.find(({ verdict }) => verdict === 'hold');
-    expect(held.reasons).toEqual(['LimitExceeded: limits[0] of scope://outreach.send.cold is used up']);
+    expect(held.reasons).toEqual(['LimitExceeded: the limit scope://outreach.send.cold/call/1/limits/0 is used up']);
     await db.owner.query('update gate.usage set released = true');
     await db.owner.query("update hold.hold set status = 'rejected'");
   });
@@ -47,7 +48,7 @@ describe('a call', () => {
     const { principal } = await db.startRun('outreach-closer');
     const output = JSON.stringify({ customer_id: 'C_1', tier: 'growth' });
     expect((await commit(principal, { output })).verdict).toBe('permit');
-    expect((await commit(principal, { output })).reasons).toEqual(['LimitExceeded: limits[1] of scope://outreach.send.cold is used up']);
+    expect((await commit(principal, { output })).reasons).toEqual(['LimitExceeded: the limit scope://outreach.send.cold/call/1/limits/1 is used up']);
     await db.owner.query('update gate.usage set released = true');
     await db.owner.query("update hold.hold set status = 'rejected'");
   });
@@ -71,13 +72,13 @@ describe('a call', () => {
 
   it('of a session that is no run is nobody\'s', async () => {
     await expect(commit('AROAX:stranger')).rejects.toThrow('RunUnknown');
-    const { rows } = await db.as('gate').query<{ answer: string }>("select gate.open_call('AROAX:stranger', 'c', 'send_email', '{}', null) as answer");
+    const { rows } = await db.as('gate').query<{ answer: string }>("select gate.open_call('AROAX:stranger', 'c', 'send_email', '{}') as answer");
     expect(JSON.parse(rows[0]?.answer ?? '')).toEqual({ refused: 'RunUnknown' });
   });
 
   it('is told what stopped its run', async () => {
     const { principal } = await db.startRun('outreach-closer');
-    const stopped = async (): Promise<string | null> => (JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'c', 'send_email', '{\"lead_id\":\"L_1\"}', null) as answer", [principal])).rows[0]?.answer ?? '') as { stopped: string | null }).stopped;
+    const stopped = async (): Promise<string | null> => (JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'c', 'send_email', '{\"lead_id\":\"L_1\"}') as answer", [principal])).rows[0]?.answer ?? '') as { stopped: string | null }).stopped;
     expect(await stopped()).toBeNull();
     await db.moveClock(1_801);
     expect(await stopped()).toBe('RunExpired');
@@ -89,7 +90,7 @@ describe('a call', () => {
 
   it('knows which row conditions hold, from the database and not from the agent', async () => {
     const { principal } = await db.startRun('outreach-closer');
-    const rowsHold = async (lead: string): Promise<string[]> => (JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'c', 'send_email', $2, null) as answer", [principal, JSON.stringify({ lead_id: lead })])).rows[0]?.answer ?? '') as { rowsHold: string[] }).rowsHold;
+    const rowsHold = async (lead: string): Promise<string[]> => (JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'c', 'send_email', $2) as answer", [principal, JSON.stringify({ lead_id: lead })])).rows[0]?.answer ?? '') as { rowsHold: string[] }).rowsHold;
     expect(await rowsHold('L_1')).toEqual([RULE]);
     expect(await rowsHold('L_2')).toEqual([]);
     expect(await rowsHold("L_1' or true --")).toEqual([]);
@@ -141,5 +142,56 @@ describe('a run', () => {
   it('is bound to one session, once', async () => {
     const { runId } = await db.startRun('outreach-closer');
     expect((await db.as('broker').query("select gate.bind_run($1, 'AROAX:other') as bound", [runId])).rows).toEqual([{ bound: false }]);
+  });
+});
+
+describe('doubt about a call that nobody would have been asked about', () => {
+  it('goes to the strictest tier for people, and to its approvers', async () => {
+    await db.owner.query("insert into controls.tier values ('security', 'human', 600, '{security}', 2)");
+    const { principal } = await db.startRun('outreach-closer');
+    const { holdId } = await commit(principal, { verdict: 'hold', reasons: '["ProvenanceUnknown: x"]' });
+    const { rows } = await db.owner.query('select tier, approvers, people from hold.hold where hold_id = $1', [holdId]);
+    expect(rows).toEqual([{ tier: 'security', approvers: ['security'], people: 2 }]);
+    await db.owner.query("delete from controls.tier where name = 'security'");
+    await db.owner.query("update hold.hold set status = 'rejected'");
+  });
+});
+
+describe('a hold whose clock never started', () => {
+  it('gives back its place and its reservations', async () => {
+    const { principal } = await db.startRun('outreach-closer');
+    const { holdId } = await commit(principal, { ruleId: RULE, verdict: 'hold', output: JSON.stringify({ lead_id: 'L_lost' }) });
+    await db.moveClock(361);
+    await commit((await db.startRun('outreach-closer')).principal, { ruleId: RULE, verdict: 'hold', output: JSON.stringify({ lead_id: 'L_new' }) });
+    await db.moveClock(0);
+    expect((await db.owner.query('select h.status, bool_and(u.released) as released from hold.hold h join gate.usage u using (decision_id) where hold_id = $1 group by 1', [holdId])).rows).toEqual([{ status: 'expired', released: true }]);
+  });
+});
+
+describe('no login', () => {
+  it('stops the gate with a lock of its own', async () => {
+    const { principal, runId } = await db.startRun('outreach-closer');
+    const auditor = await db.as('auditor').connect();
+    for (const key of [`gate.usage:outreach-closer:${RULE}`, `gate.call:${runId}:c`]) await auditor.query('select pg_advisory_lock(hashtextextended($1, 0))', [key]);
+    await auditor.query('begin');
+    await expect(auditor.query('lock table controls.agent')).rejects.toThrow('permission denied');
+    expect((await commit(principal, { callId: 'c' })).verdict).toBe('permit');
+    auditor.release(true);
+  });
+});
+
+describe('what was agreed on', () => {
+  it('does not run once the environment or the approval of the card changed', async () => {
+    await db.owner.query('update gate.usage set released = true');
+    const { principal } = await db.startRun('outreach-closer');
+    const { decisionId } = await commit(principal, { output: JSON.stringify({ customer_id: 'C_9', tier: 'free' }) });
+    await db.owner.query('update controls.scope set approved_by = null');
+    expect(JSON.parse((await db.as('executor').query<{ answer: string }>('select gate.redeem($1) as answer', [decisionId])).rows[0]?.answer ?? '')).toEqual({ refused: 'CardNotApproved' });
+    await db.owner.query("update controls.scope set approved_by = 'x'");
+  });
+
+  it('needs a person\'s approval where the card says production data, whatever the environment is called', async () => {
+    await db.register(card((of) => { of.agent = 'prod-closer'; of.environments = { live: { data: 'production' } }; }), [SEND_EMAIL], 'live');
+    await expect(db.startRun('prod-closer')).rejects.toThrow('CardNotApproved');
   });
 });

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { manifestDigest } from '../../../lib/scope/manifest';
 import { card, LEADS, SEND_EMAIL } from '../../support/cards';
 import { TestDatabase, testDatabase } from '../../support/database';
 
 const RULE = 'scope://outreach.send.cold/call/0';
+const MANIFEST = manifestDigest(SEND_EMAIL);
 const MAIL = { lead_id: 'L_1', to: 'ada@example.com', subject: 's', body: 'b' };
 let db: TestDatabase;
 
@@ -24,7 +26,7 @@ async function stage(): Promise<Staged> {
   const { principal } = await db.startRun('outreach-closer');
   const { rows: [scope] } = await db.owner.query<{ compiled: string }>('select compiled from controls.scope');
   const answer = await ask<Staged>('gate', 'gate.commit_call($1)', [JSON.stringify({
-    principal, callId: randomUUID(), action: 'send_email', verdict: 'hold', ruleId: RULE, rule: JSON.parse(scope?.compiled ?? '{}').rules[RULE], reasons: '[]', output: JSON.stringify(MAIL), inputs: '{"saw":[]}',
+    principal, callId: randomUUID(), action: 'send_email', manifestDigest: MANIFEST, verdict: 'hold', ruleId: RULE, rule: JSON.parse(scope?.compiled ?? '{}').rules[RULE], reasons: '[]', output: JSON.stringify(MAIL), inputs: '{"saw":[]}',
   })]);
   const { rows: [hold] } = await db.owner.query<{ digest: string }>('select digest from hold.hold where hold_id = $1', [answer.holdId]);
   return { ...answer, digest: hold?.digest ?? '' };

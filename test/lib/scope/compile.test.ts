@@ -43,10 +43,7 @@ describe('a card, compiled', () => {
 
   it('limits rows with a restrictive policy for this agent, and keeps the table open to others', () => {
     const sql = compileSql(compiled(card((of) => { of.scopes[0].read[0].rows = { lead_status: { in: ['cold'] }, company: { 'starts-with': 'N' } }; })), 'controls');
-    expect(sql.slice(-2)).toEqual([
-      `select controls.open_rows('"public"."leads"'::regclass)`,
-      `create policy "controls-agent-outreach-closer" on "public"."leads" as restrictive to "controls-agent-outreach-closer" using (("lead_status" in ('cold') and starts_with("company", 'N')))`,
-    ]);
+    expect(sql.at(-1)).toBe(`select controls.limit_rows('"public"."leads"'::regclass, 'controls-agent-outreach-closer', '("lead_status" in (''cold'') and starts_with("company", ''N''))')`);
   });
 });
 
@@ -80,6 +77,8 @@ describe('what no target could enforce', () => {
     ['an action that reads what is under never.read', /^NeverContradicted: .*update_tier reads customer\.id/, card((of) => { of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'auto' } }]; of.never.read = ['customer.id']; })],
     ['a table name made to break SQL', /^NotEncodable: scopes\[0\]\.read\[0\]\.table/, card((of) => { of.scopes[0].read[0].table = 'leads; drop table leads'; })],
     ['a row column made to break SQL', /^NotEncodable: scopes\[0\]\.read\[0\]\.rows\.x" or true --/, card((of) => { of.scopes[0].read[0].rows = { 'x" or true --': { equals: 1 } }; })],
+    ['a column under never.read, named with its schema', /^NeverContradicted/, card((of) => { of.scopes[0].read[0] = { table: 'public.leads', columns: ['phone'] }; })],
+    ['a table of the control plane', /^NotEncodable: scopes\[0\]\.read\[0\]\.table must be a table of your own, got "audit\.payload"/, card((of) => { of.scopes[0].read[0] = { table: 'audit.payload', columns: ['body'] }; })],
     ['an AWS action that every boundary denies', /^AwsActionForbidden: scopes\[0\]\.aws\[0\]\.actions\[0\]: got "secretsmanager:GetSecretValue"/, card((of) => { of.scopes[0].aws = [{ actions: ['secretsmanager:GetSecretValue'], resources: ['arn:aws:s3:::x'] }]; })],
     ['a gateway call as an AWS action', /^AwsActionForbidden/, card((of) => { of.scopes[0].aws = [{ actions: ['execute-api:Invoke'], resources: ['arn:aws:s3:::x'] }]; })],
   ])('refuses %s', (_what, message, of) => {
