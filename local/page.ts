@@ -1,15 +1,17 @@
 import type { Pool } from 'pg';
 
-const escape = (value: unknown): string => String(value ?? '').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+type Cell = string | null | undefined;
+
+const escape = (value: Cell): string => (value ?? '').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** What a browser shows of a local runtime: who waits for whom, and the latest decisions. It reads, and has nothing to press. */
 export async function statusPage(postgres: Pool, facts: { readonly evaluates: boolean; readonly now: Date }): Promise<string> {
   const holds = await postgres.query<{ hold_id: string; agent: string; action: string; hold_until: Date; approvers: string[] }>(
     "select hold_id, agent, action, hold_until, approvers from hold.hold where status = 'pending' order by hold_until limit 50");
-  const decisions = await postgres.query<Record<string, unknown>>(
-    'select time, agent, run_id, decision, status, authorized_by, approver, inputs::text, output::text, downstream_writes::text from audit.decision order by time desc limit 50');
-  const row = (cells: readonly unknown[]): string => `<tr>${cells.map((cell) => `<td>${escape(cell)}</td>`).join('')}</tr>`;
-  const table = (heads: readonly string[], rows: readonly (readonly unknown[])[], none: string): string => (rows.length === 0 ? `<p>${none}</p>`
+  const decisions = await postgres.query<Record<string, string | null>>(
+    "select to_char(time at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as time, agent, run_id, decision, status, authorized_by, approver, inputs::text, output::text, downstream_writes::text from audit.decision order by audit.decision.time desc limit 50");
+  const row = (cells: readonly Cell[]): string => `<tr>${cells.map((cell) => `<td>${escape(cell)}</td>`).join('')}</tr>`;
+  const table = (heads: readonly string[], rows: readonly (readonly Cell[])[], none: string): string => (rows.length === 0 ? `<p>${none}</p>`
     : `<div class="wide"><table><thead><tr>${heads.map((head) => `<th scope="col">${head}</th>`).join('')}</tr></thead><tbody>${rows.map(row).join('')}</tbody></table></div>`);
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Agent controls, local</title><meta name="viewport" content="width=device-width, initial-scale=1">
 <style>:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
@@ -18,6 +20,6 @@ p.note{opacity:.8}</style></head><body><main><h1>Agent controls on this machine<
 <p class="note">A local runtime for evaluation: it is no production log. ${facts.evaluates ? 'Requests are authorised against the synthesized policies.' : '<strong>Authorisation is not evaluated</strong>: no policy evaluator is installed.'} Its clock says ${escape(facts.now.toISOString())}.</p>
 <h2>Waiting for a person</h2>${table(['hold', 'agent', 'action', 'until', 'approvers'], holds.rows.map((hold) => [hold.hold_id, hold.agent, hold.action, hold.hold_until.toISOString(), hold.approvers.join(', ') || 'any group']), 'Nothing waits.')}
 <h2>Latest decisions</h2>${table(['time', 'agent', 'run', 'decision', 'status', 'authorized by', 'approver', 'inputs', 'output', 'downstream writes'],
-    decisions.rows.map((d) => [(d.time as Date).toISOString(), d.agent, d.run_id, d.decision, d.status, d.authorized_by, d.approver, d.inputs, d.output, d.downstream_writes]), 'No agent has called yet.')}
+    decisions.rows.map((d) => [d.time, d.agent, d.run_id, d.decision, d.status, d.authorized_by, d.approver, d.inputs, d.output, d.downstream_writes]), 'No agent has called yet.')}
 </main></body></html>`;
 }

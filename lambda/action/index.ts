@@ -22,9 +22,9 @@ export interface ActionContext {
   /** The transaction that `before` and `execute` share, as the agent's own login; committed when `execute` returns. */
   readonly sql: Sql;
   /** The outside credential, by the environment variable that names its secret. */
-  secret(environmentVariable: string): Promise<string>;
+  readonly secret: (environmentVariable: string) => Promise<string>;
   /** Notes a record that was made or changed, for the log: `wrote('email_send', id)`. */
-  wrote(kind: string, id: string): void;
+  readonly wrote: (kind: string, id: string) => void;
   /** Written justification of the call, if the scope requires one. */
   readonly justification?: string;
 }

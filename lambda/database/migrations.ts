@@ -12,7 +12,7 @@ export interface Migration {
   readonly version: number;
   readonly name: string;
   readonly checksum: string;
-  statements(controlsName: string): string[];
+  readonly statements: (controlsName: string) => string[];
 }
 
 /** Longest statement that the Data API takes, in characters. */

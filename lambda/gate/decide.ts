@@ -91,7 +91,7 @@ function doubtsAbout(rule: Rule, tool: Tool): string[] {
 
 /** Faults of the parameters against the very schema that the model is shown. Names of fields only: values may be anybody's. */
 function parameterFaults(tool: Tool, parameters: Readonly<Record<string, unknown>>): string[] {
-  const known = Object.keys((tool.schema.inputSchema.properties ?? {}) as object);
+  const known = Object.keys((tool.schema.inputSchema.properties ?? {}));
   const unknown = Object.keys(parameters).filter((name) => !known.includes(name));
   if (unknown.length > 0) return [`ParameterUnknown: ${unknown.length} of the parameters are not declared; declared are ${known.join(', ')}`];
   const missing = ((tool.schema.inputSchema.required ?? []) as string[]).filter((name) => !Object.hasOwn(parameters, name));
@@ -105,5 +105,5 @@ function parameterFaults(tool: Tool, parameters: Readonly<Record<string, unknown
 
 /** Every column that a read touches: what is filtered on is read, too. */
 function columnsOf(parameters: Readonly<Record<string, unknown>>): string[] {
-  return [...new Set([...(parameters.columns as string[]), ...Object.keys((parameters.where ?? {}) as object)])];
+  return [...new Set([...(parameters.columns as string[]), ...Object.keys((parameters.where ?? {}))])];
 }

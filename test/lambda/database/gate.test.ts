@@ -170,6 +170,7 @@ describe('a hold whose clock never started', () => {
 
 describe('no login', () => {
   it('stops the gate with a lock of its own', async () => {
+    await db.owner.query('update gate.usage set released = true');
     const { principal, runId } = await db.startRun('outreach-closer');
     const auditor = await db.as('auditor').connect();
     for (const key of [`gate.usage:outreach-closer:${RULE}`, `gate.call:${runId}:c`]) await auditor.query('select pg_advisory_lock(hashtextextended($1, 0))', [key]);

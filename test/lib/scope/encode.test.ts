@@ -56,7 +56,7 @@ describe('values that reach SQL', () => {
 describe('values that reach Cedar', () => {
   const permits = (condition: string, value: string): boolean => {
     const answer = isAuthorized({
-      principal: { type: 'A', id: 'a' }, action: { type: 'Action', id: 'x' }, resource: { type: 'R', id: 'r' }, context: { value } as never, entities: [],
+      principal: { type: 'A', id: 'a' }, action: { type: 'Action', id: 'x' }, resource: { type: 'R', id: 'r' }, context: { value }, entities: [],
       policies: { staticPolicies: { p: `permit(principal, action, resource) when { ${condition} };` } },
     });
     if (answer.type !== 'success') throw new Error(JSON.stringify(answer.errors));

@@ -1,0 +1,38 @@
+/** `npm run bench`: ratios of ours to the floor, measured side by side. `-- --json FILE` writes them; `-- --only NAME` measures one group. */
+import { writeFileSync } from 'node:fs';
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import { buildBundles } from '../scripts/build-bundles';
+import { audit } from './audit';
+import { coldInit } from './cold-init';
+import type { Row } from './measure';
+import { synthPerAgent } from './synth';
+
+/** What each ratio may be; `most` where less is better. */
+const BUDGETS: Readonly<Record<string, { readonly least?: number; readonly most?: number }>> = {
+  'append.16-writers': { least: 0.6 }, 'append.batch-100': { least: 0.75 }, 'verify.stream': { least: 0.95 }, 'handler.cold-init': { most: 1 }, 'gate.cold-init': { most: 1.1 },
+  'synth.per-agent': { most: 1.25 }, 'template.per-agent': { most: 1 }, 'template.per-agent.bytes': { most: 1 },
+};
+const GROUPS = { audit, 'cold-init': coldInit, synth: synthPerAgent } as const;
+
+async function main({ json, only }: { json?: string; only?: keyof typeof GROUPS }): Promise<void> {
+  const progress = (what: string): void => { process.stderr.write(`  ${what}\n`); };
+  progress('building the bundles');
+  await buildBundles();
+  const rows: Record<string, Row> = {};
+  for (const [name, group] of Object.entries(GROUPS)) if (only === undefined || only === name) Object.assign(rows, await group(progress));
+  const table = new Table({ head: ['what', 'ours', 'floor', 'ratio', 'budget', 'unit'], style: { head: [], border: [] } });
+  const number = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toFixed(2));
+  for (const [name, { ours, floor, ratio, unit }] of Object.entries(rows)) {
+    const { least, most } = BUDGETS[name] ?? {};
+    table.push([name, number(ours), number(floor), ratio.toFixed(2), least === undefined ? `<= ${most?.toFixed(2) ?? ''}` : `>= ${least.toFixed(2)}`, unit]);
+  }
+  process.stdout.write(`${table.toString()}\nMedians of paired rounds. Compare ratios, not figures: the machine is shared.\n`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);
+}
+
+new Command('npm run bench --').option('--json <file>', 'write the rows as JSON').option('--only <group>', Object.keys(GROUPS).join(', '))
+  .action((options: { json?: string; only?: keyof typeof GROUPS }) => main(options)).parseAsync().catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  });
