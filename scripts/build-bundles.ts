@@ -5,7 +5,6 @@ import { build, BuildOptions } from 'esbuild';
 import { folderDigest } from '../lib/handler/folder-digest';
 
 const root = join(__dirname, '..');
-const out = join(root, 'dist', 'lambda');
 
 /** Handlers by the name of their folder in the package. */
 export const HANDLERS: Readonly<Record<string, string>> = {
@@ -26,18 +25,20 @@ const common: BuildOptions = {
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */
 const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];
 
-export async function buildBundles(): Promise<void> {
-  for (const folder of ['lambda', 'local', 'bin']) rmSync(join(root, 'dist', folder), { recursive: true, force: true });
+/** @param dist folder to build into. */
+export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
+  const out = join(dist, 'lambda');
+  for (const folder of ['lambda', 'local', 'bin']) rmSync(join(dist, folder), { recursive: true, force: true });
   await Promise.all([
     ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(out, name, 'index.js') })),
     ...['action', 'client'].map((name) => build({ ...common, entryPoints: [`lambda/${name}/index.ts`], outfile: join(out, name, 'index.js') })),
     ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js']].map(([entry, file]) => build({
-      ...common, entryPoints: [entry as string], outfile: join(root, 'dist', file as string), external: ['pg-native'], minify: false,
+      ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native'], minify: false,
     })),
   ]);
   // Cedar reads its wasm from beside itself.
   copyFileSync(join(dirname(require.resolve('@cedar-policy/cedar-wasm/nodejs')), 'cedar_wasm_bg.wasm'), join(out, 'gate', 'cedar_wasm_bg.wasm'));
-  for (const folder of ['local/testing', 'bin']) for (const child of CHILDREN) copyFileSync(join(root, child), join(root, 'dist', folder, basename(child)));
+  for (const folder of ['local/testing', 'bin']) for (const child of CHILDREN) copyFileSync(join(root, child), join(dist, folder, basename(child)));
   const digests = Object.fromEntries(Object.keys(HANDLERS).sort().map((name) => [name, folderDigest(join(out, name))]));
   writeFileSync(join(out, 'digests.json'), `${JSON.stringify(digests, null, 2)}\n`);
 }
