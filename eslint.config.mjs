@@ -1,7 +1,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'cdk.out/', 'coverage/', '.agent-controls/', 'node_modules/', '.warnings.jsii.js'] },
+  { ignores: ['dist/', 'cdk.out/', 'coverage/', '.agent-controls/', 'node_modules/', 'test/.docs-*/', '.warnings.jsii.js'] },
   ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.ts'] })),
   {
     files: ['**/*.ts'],

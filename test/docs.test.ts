@@ -1,6 +1,6 @@
 /** The README and the docs are code that runs: every TypeScript block compiles against this checkout, and its first screen is true. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync, mkdirSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
@@ -14,8 +14,7 @@ const read = (page: string): string => readFileSync(join(root, page), 'utf8');
 const blocks = (page: string, language: string): string[] => [...read(page).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, code]) => code as string);
 let folder: string;
 beforeAll(() => {
-  mkdirSync(join(root, 'dist'), { recursive: true });
-  folder = mkdtempSync(join(root, 'dist', 'docs-'));
+  folder = mkdtempSync(join(root, 'test', '.docs-'));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
