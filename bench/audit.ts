@@ -72,7 +72,7 @@ export async function audit(progress: (what: string) => void): Promise<Record<st
       const { ok, findings } = await verifyByCopy(client);
       if (!ok) throw new Error(`the log of the bench does not verify: ${findings[0]?.sentence ?? ''}`);
     }), () => seconds(async () => {
-      for await (const chunk of client.query(to(`copy (${LOG_ROWS}) to stdout`)) as AsyncIterable<Buffer>) void chunk;
+      for await (const chunk of client.query(to(`copy (${LOG_ROWS}) to stdout (format binary)`)) as AsyncIterable<Buffer>) void chunk;
     }));
     await client.end();
     return { 'append.16-writers': writers, 'append.batch-100': batches, 'verify.stream': stream };

@@ -1,7 +1,7 @@
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
 import { Login, parameter, Value } from '../database/connection';
 import { DECISIONS, HEADS, LOG_PAGE, ORPHANS } from './queries';
-import { HeadRow, LogRow, Verification, Verifier } from './verify';
+import { HeadRow, LogRow, uuid, Verification, Verifier } from './verify';
 
 /** Entries a page: the Data API answers with 1 MiB at most. */
 const LARGEST_PAGE = 500;
@@ -57,8 +57,23 @@ export class DataApiLog {
 
 function logRow(row: Row): LogRow {
   const text = (name: string): string | null => (row[name] === null ? null : String(row[name]));
+  const bytes = (name: string, encoding: 'utf8' | 'hex'): Buffer | null => (row[name] === null ? null : Buffer.from(String(row[name]), encoding));
+  const inputsDigest = bytes('inputs_digest', 'hex');
+  const outputDigest = bytes('output_digest', 'hex');
+  const at = Buffer.allocUnsafe(8);
+  at.writeBigInt64BE(BigInt(row.at as number));
+  const fields = [bytes('kind', 'utf8'), bytes('login', 'utf8'), bytes('agent', 'utf8'), bytes('run', 'utf8'), bytes('decision', 'hex'), bytes('facts', 'utf8'), inputsDigest, outputDigest].flatMap(field);
+  const decision = text('decision');
   return {
-    place: String(row.place), head: Number(row.head), seq: BigInt(row.seq as number), at: BigInt(row.at as number), kind: String(row.kind), login: String(row.login), agent: text('agent'), run: text('run'), decision: text('decision'),
-    facts: String(row.facts), inputsDigest: text('inputs_digest'), outputDigest: text('output_digest'), hash: String(row.hash), part: text('part') as LogRow['part'], salt: text('salt'), body: text('body'),
+    place: String(row.place), head: Number(row.head), seq: BigInt(row.seq as number), hash: bytes('hash', 'hex') ?? Buffer.alloc(0), content: Buffer.concat([at, ...fields]),
+    describe: () => ({ kind: String(row.kind), decisionId: decision === null ? null : uuid(decision) }),
+    inputsDigest, outputDigest, part: text('part') as LogRow['part'], salt: bytes('salt', 'hex'), body: bytes('body', 'utf8'),
   };
+}
+
+/** Length and bytes, or -1 for null: docs/audit-format.md, field. */
+function field(bytes: Buffer | null): Buffer[] {
+  const length = Buffer.allocUnsafe(4);
+  length.writeInt32BE(bytes?.length ?? -1);
+  return bytes ? [length, bytes] : [length];
 }

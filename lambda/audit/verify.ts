@@ -6,22 +6,16 @@ export interface LogRow {
   readonly place: string;
   readonly head: number;
   readonly seq: bigint;
-  /** Microseconds since 1970. */
-  readonly at: bigint;
-  readonly kind: string;
-  readonly login: string;
-  readonly agent: string | null;
-  readonly run: string | null;
-  /** Hex without dashes. */
-  readonly decision: string | null;
-  readonly facts: string;
-  /** Hex. */
-  readonly inputsDigest: string | null;
-  readonly outputDigest: string | null;
-  readonly hash: string;
+  readonly hash: Buffer;
+  /** What is hashed: time, then the fields, each with its length. */
+  readonly content: Buffer;
+  /** For what is told of a finding. */
+  readonly describe: () => { readonly kind: string; readonly decisionId: string | null };
+  readonly inputsDigest: Buffer | null;
+  readonly outputDigest: Buffer | null;
   readonly part: 'inputs' | 'output' | null;
-  readonly salt: string | null;
-  readonly body: string | null;
+  readonly salt: Buffer | null;
+  readonly body: Buffer | null;
 }
 
 /** Where a chain ends, as the database says. */
@@ -56,77 +50,33 @@ const sha256: (bytes: Buffer) => Buffer = typeof crypto.hash === 'function'
   ? (bytes) => crypto.hash('sha256', bytes, 'buffer')
   : (bytes) => crypto.createHash('sha256').update(bytes).digest();
 
-/** Bytes that grow as needed and are used again for every row. */
-class Scratch {
+/** Digest of a few pieces of bytes, joined in a buffer that is used again and again. */
+class Digester {
   private buffer = Buffer.allocUnsafe(64 * 1024);
-  private length = 0;
 
-  public start(prefix: Buffer): this {
-    this.length = 0;
-    return this.raw(prefix);
-  }
-
-  public raw(bytes: Buffer): this {
-    this.room(bytes.length);
-    this.length += bytes.copy(this.buffer, this.length);
-    return this;
-  }
-
-  public int64(value: bigint): this {
-    this.room(8);
-    this.length = this.buffer.writeBigInt64BE(value, this.length);
-    return this;
-  }
-
-  public int16(value: number): this {
-    this.room(2);
-    this.length = this.buffer.writeInt16BE(value, this.length);
-    return this;
-  }
-
-  /** Length and text, or -1 for null. */
-  public text(value: string | null): this {
-    return this.field(value, 'utf8', value === null ? 0 : value.length * 3);
-  }
-
-  /** Length and bytes, given as hex. */
-  public hex(value: string | null): this {
-    return this.field(value, 'hex', value === null ? 0 : value.length / 2);
-  }
-
-  public plain(value: string): this {
-    this.room(value.length * 3);
-    this.length += this.buffer.write(value, this.length, 'utf8');
-    return this;
-  }
-
-  public digest(): Buffer {
-    return sha256(this.buffer.subarray(0, this.length));
-  }
-
-  private field(value: string | null, encoding: 'utf8' | 'hex', room: number): this {
-    this.room(4 + room);
-    if (value === null) {
-      this.length = this.buffer.writeInt32BE(-1, this.length);
-      return this;
+  public of(...pieces: readonly Buffer[]): Buffer {
+    let length = 0;
+    for (const piece of pieces) length += piece.length;
+    if (length > this.buffer.length) this.buffer = Buffer.allocUnsafe(length * 2);
+    let at = 0;
+    for (const piece of pieces) {
+      this.buffer.set(piece, at);
+      at += piece.length;
     }
-    const written = this.buffer.write(value, this.length + 4, encoding);
-    this.buffer.writeInt32BE(written, this.length);
-    this.length += 4 + written;
-    return this;
-  }
-
-  private room(more: number): void {
-    if (this.length + more <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.length + more));
-    this.buffer.copy(larger, 0, 0, this.length);
-    this.buffer = larger;
+    return sha256(this.buffer.subarray(0, length));
   }
 }
 
 interface Chain {
   seq: bigint;
   hash: Buffer;
+}
+
+interface Payload {
+  readonly salt: Buffer;
+  readonly body: Buffer;
+  /** Whether its chunks carry different salts. */
+  readonly mixed: boolean;
 }
 
 /**
@@ -136,11 +86,12 @@ interface Chain {
 export class Verifier {
   private readonly chains = new Map<number, Chain>();
   private readonly findings: Finding[] = [];
-  private readonly scratch = new Scratch();
+  private readonly digest = new Digester();
+  private readonly number = Buffer.allocUnsafe(10);
   private entries = 0;
   private payloads = 0;
   private readonly pinned = new Map<number, HeadRow>();
-  private open: { row: LogRow; parts: Map<string, { salt: string; body: string; mixed: boolean }> } | undefined;
+  private open: { row: LogRow; parts: { inputs?: Payload; output?: Payload } } | undefined;
 
   /** @param mostFindings after which finding no more are kept; the first ones name the damage. */
   public constructor(private readonly mostFindings = 100) {}
@@ -150,10 +101,10 @@ export class Verifier {
 
   public add(row: LogRow): void {
     if (this.open && this.open.row.place !== row.place) this.close();
-    this.open ??= { row, parts: new Map() };
+    this.open ??= { row, parts: {} };
     if (row.part !== null && row.salt !== null && row.body !== null) {
-      const before = this.open.parts.get(row.part);
-      this.open.parts.set(row.part, { salt: row.salt, body: before ? before.body + row.body : row.body, mixed: before !== undefined && (before.mixed || before.salt !== row.salt) });
+      const before = this.open.parts[row.part];
+      this.open.parts[row.part] = before ? { salt: row.salt, body: Buffer.concat([before.body, row.body]), mixed: before.mixed || !before.salt.equals(row.salt) } : { salt: row.salt, body: row.body, mixed: false };
     }
   }
 
@@ -191,62 +142,64 @@ export class Verifier {
     this.open = undefined;
     this.entries += 1;
     this.link(row);
-    this.payload(row, 'inputs', row.inputsDigest, parts.get('inputs'));
-    this.payload(row, 'output', row.outputDigest, parts.get('output'));
+    this.payload(row, 'inputs', row.inputsDigest, parts.inputs);
+    this.payload(row, 'output', row.outputDigest, parts.output);
   }
 
   private link(row: LogRow): void {
     const chain = this.chain(row.head);
     const place = `${row.head}:${row.seq}`;
     if (row.seq <= chain.seq) {
-      this.found('entry twice', place, row.decision, `${place} is there more than once, or out of order`);
+      this.found('entry twice', place, row, `${place} is there more than once, or out of order`);
       return;
     }
     const missing = row.seq > chain.seq + 1n;
     if (missing) this.found('entries missing', range(row.head, chain.seq + 1n, row.seq - 1n), null, `${range(row.head, chain.seq + 1n, row.seq - 1n)} is gone`);
-    const leaf = this.leaf(row);
-    const hash = this.scratch.start(chain.hash).int16(row.head).int64(row.seq).raw(leaf).digest();
+    this.number.writeInt16BE(row.head, 0);
+    this.number.writeBigInt64BE(row.seq, 2);
+    const hash = this.digest.of(chain.hash, this.number, this.digest.of(ENTRY, row.content));
     // After a gap nothing is known of what came before; the chain is taken up again from what is stored.
-    if (!missing && hash.toString('hex') !== row.hash) {
-      this.found('entry altered', place, row.decision, `${place} (${row.kind}) is not what was written: its hash does not follow from its columns and the entry before`);
+    if (!missing && !hash.equals(row.hash)) {
+      this.found('entry altered', place, row, `${place} (${row.describe().kind}) is not what was written: its hash does not follow from its columns and the entry before`);
     }
     chain.seq = row.seq;
-    chain.hash = Buffer.from(row.hash, 'hex');
+    chain.hash = row.hash;
     const pinned = this.pinned.get(row.head);
-    if (pinned?.seq === row.seq && pinned.hash !== row.hash) this.found('chain end differs', place, row.decision, `chain ${row.head} ended at ${row.seq} with another hash`);
+    if (pinned?.seq === row.seq && pinned.hash !== row.hash.toString('hex')) this.found('chain end differs', place, row, `chain ${row.head} ended at ${row.seq} with another hash`);
   }
 
-  private leaf(row: LogRow): Buffer {
-    return this.scratch.start(ENTRY).int64(row.at).text(row.kind).text(row.login).text(row.agent).text(row.run).hex(row.decision).text(row.facts).hex(row.inputsDigest).hex(row.outputDigest).digest();
-  }
-
-  private payload(row: LogRow, part: 'inputs' | 'output', digest: string | null, payload: { salt: string; body: string; mixed: boolean } | undefined): void {
+  private payload(row: LogRow, part: 'inputs' | 'output', digest: Buffer | null, payload: Payload | undefined): void {
     const place = `${row.head}:${row.seq}`;
     if (digest === null) {
-      if (payload) this.found('payload altered', place, row.decision, `${place} has ${part} that its entry does not cover`);
+      if (payload) this.found('payload altered', place, row, `${place} has ${part} that its entry does not cover`);
       return;
     }
     if (!payload) {
-      this.found('payload missing', place, row.decision, `${part} of ${place} (${row.kind}) are gone, and no erasure entry says why`);
+      this.found('payload missing', place, row, `${part} of ${place} (${row.describe().kind}) are gone, and no erasure entry says why`);
       return;
     }
     this.payloads += 1;
-    if (payload.mixed || this.scratch.start(Buffer.from(payload.salt, 'hex')).plain(payload.body).digest().toString('hex') !== digest) {
-      this.found('payload altered', place, row.decision, `${part} of ${place} (${row.kind}) are not what was written`);
-    }
+    if (payload.mixed || !this.digest.of(payload.salt, payload.body).equals(digest)) this.found('payload altered', place, row, `${part} of ${place} (${row.describe().kind}) are not what was written`);
   }
 
   private chain(head: number): Chain {
     const known = this.chains.get(head);
     if (known) return known;
-    const chain = { seq: 0n, hash: this.scratch.start(GENESIS).int16(head).digest() };
+    const own = Buffer.allocUnsafe(2);
+    own.writeInt16BE(head);
+    const chain = { seq: 0n, hash: this.digest.of(GENESIS, own) };
     this.chains.set(head, chain);
     return chain;
   }
 
-  private found(problem: Finding['problem'], entries: string, decision: string | null, sentence: string): void {
-    if (this.findings.length < this.mostFindings) this.findings.push({ problem, entries, decisionId: decision?.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5') ?? null, sentence });
+  private found(problem: Finding['problem'], entries: string, row: LogRow | null, sentence: string): void {
+    if (this.findings.length < this.mostFindings) this.findings.push({ problem, entries, decisionId: row?.describe().decisionId ?? null, sentence });
   }
+}
+
+/** A UUID with its dashes, from 32 hex digits. */
+export function uuid(hex: string): string {
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 function range(head: number, from: bigint, to: bigint): string {

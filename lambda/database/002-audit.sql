@@ -59,61 +59,66 @@ select audit.index_partition('default');
 
 select audit.ensure_partitions(15);
 
--- Length and bytes, or -1 for null: no two rows have the same encoding.
-create function audit.field(p_value bytea) returns bytea language sql immutable parallel safe as
-  $$ select case when p_value is null then '\xffffffff'::bytea else int4send(length(p_value)) || p_value end $$;
-
-create function audit.leaf(p_at timestamptz, p_kind text, p_login text, p_agent text, p_run text, p_decision uuid, p_facts text, p_inputs bytea, p_output bytea)
-returns bytea language sql immutable parallel safe as $$
-  select sha256('agent-controls/entry/1'::bytea || int8send((extract(epoch from p_at) * 1000000)::bigint)
-    || audit.field(convert_to(p_kind, 'UTF8')) || audit.field(convert_to(p_login, 'UTF8')) || audit.field(convert_to(p_agent, 'UTF8'))
-    || audit.field(convert_to(p_run, 'UTF8')) || audit.field(uuid_send(p_decision)) || audit.field(convert_to(p_facts, 'UTF8'))
-    || audit.field(p_inputs) || audit.field(p_output))
-$$;
-
--- Takes a free chain head: the one that this connection used last, else any, else waits a bounded time for its own.
-create function audit.take_head(out o_head smallint, out o_seq bigint, out o_hash bytea) language plpgsql set lock_timeout = '5s' as $$
+-- The way to a head when none was free: this connection's own, waited for a bounded time. A function of its own, because its
+-- setting costs more than everything else, and is needed once in a while.
+create function audit.wait_for_head(out o_head smallint, out o_seq bigint, out o_hash bytea) language plpgsql set lock_timeout = '5s' as $$
 begin
-  select head, seq, hash into o_head, o_seq, o_hash from audit.head where head = pg_backend_pid() % 64 for update skip locked;
-  if found then return; end if;
-  select head, seq, hash into o_head, o_seq, o_hash from audit.head for update skip locked limit 1;
-  if found then return; end if;
   select head, seq, hash into strict o_head, o_seq, o_hash from audit.head where head = pg_backend_pid() % 64 for update;
 end $$;
 
--- Appends entries to one chain. Digests are computed before the head is taken, so a lock is held for links and inserts only.
+-- Appends entries to one chain. Digests are computed before a head is taken, so a lock is held for links and inserts only.
 -- An entry: {kind, agent, run, decision, facts, inputs, output}; inputs and output are text, kept as payload under a salted digest.
+-- The encoding is written out in place: a SQL function a field would cost more than the hashes. Null is four bytes of ones,
+-- anything else its length and its bytes, so no two rows have the same encoding.
 create function audit.chain(p_entries json) returns void language plpgsql as $$
 declare
   v_at timestamptz := controls.now();
+  v_prefix bytea := 'agent-controls/entry/1'::bytea || int8send((extract(epoch from v_at) * 1000000)::bigint);
+  v_login bytea := int4send(octet_length(session_user::text)) || convert_to(session_user, 'UTF8');
+  v_null constant bytea := '\xffffffff';
   v_kind text[]; v_agent text[]; v_run text[]; v_decision uuid[]; v_facts text[];
   v_inputs text[]; v_output text[]; v_salt_in bytea[]; v_salt_out bytea[]; v_in bytea[]; v_out bytea[]; v_leaf bytea[];
-  v_hash bytea[];
-  v_head smallint; v_first bigint; v_last bytea;
+  v_hash bytea[]; v_longest int;
+  v_head smallint; v_first bigint; v_last bytea; v_link bytea;
 begin
-  select array_agg(kind), array_agg(agent), array_agg(run), array_agg(decision), array_agg(facts), array_agg(inputs), array_agg(output),
-         array_agg(salt_in), array_agg(salt_out), array_agg(digest_in), array_agg(digest_out),
-         array_agg(audit.leaf(v_at, kind, session_user, agent, run, decision, facts, digest_in, digest_out))
-    into v_kind, v_agent, v_run, v_decision, v_facts, v_inputs, v_output, v_salt_in, v_salt_out, v_in, v_out, v_leaf
+  select array_agg(kind), array_agg(agent), array_agg(run), array_agg(decision), array_agg(facts), array_agg(inputs), array_agg(output), array_agg(salt_in), array_agg(salt_out),
+         array_agg(digest_in), array_agg(digest_out), max(greatest(length(inputs), length(output))),
+         array_agg(sha256(v_prefix || int4send(octet_length(kind)) || convert_to(kind, 'UTF8') || v_login || coalesce(int4send(octet_length(agent)) || convert_to(agent, 'UTF8'), v_null)
+           || coalesce(int4send(octet_length(run)) || convert_to(run, 'UTF8'), v_null) || coalesce(int4send(16) || uuid_send(decision), v_null)
+           || int4send(octet_length(facts)) || convert_to(facts, 'UTF8') || coalesce(int4send(32) || digest_in, v_null) || coalesce(int4send(32) || digest_out, v_null)))
+    into v_kind, v_agent, v_run, v_decision, v_facts, v_inputs, v_output, v_salt_in, v_salt_out, v_in, v_out, v_longest, v_leaf
     from (select *, sha256(salt_in || convert_to(inputs, 'UTF8')) as digest_in, sha256(salt_out || convert_to(output, 'UTF8')) as digest_out
           from (select e.kind, e.agent, e.run, e.decision, e.facts, e.inputs, e.output,
                        case when e.inputs is not null then uuid_send(gen_random_uuid()) end as salt_in,
                        case when e.output is not null then uuid_send(gen_random_uuid()) end as salt_out
-                from json_to_recordset(p_entries) as e(kind text, agent text, run text, decision uuid, facts text, inputs text, output text)) salted) digested;
-  select o_head, o_seq, o_hash into v_head, v_first, v_last from audit.take_head();
+                from json_to_recordset(p_entries) as e(kind text, agent text, run text, decision uuid, facts text, inputs text, output text) offset 0) salted offset 0) digested;
+  select head, seq, hash into v_head, v_first, v_last from audit.head where head = pg_backend_pid() % 64 for update skip locked;
+  if not found then
+    select head, seq, hash into v_head, v_first, v_last from audit.head for update skip locked limit 1;
+    if not found then select o_head, o_seq, o_hash into v_head, v_first, v_last from audit.wait_for_head(); end if;
+  end if;
+  v_link := int2send(v_head);
   for i in 1 .. cardinality(v_leaf) loop
-    v_last := sha256(v_last || int2send(v_head) || int8send(v_first + i) || v_leaf[i]);
+    v_last := sha256(v_last || v_link || int8send(v_first + i) || v_leaf[i]);
     v_hash[i] := v_last;
   end loop;
   insert into audit.entry (head, seq, at, kind, login, agent, run_id, decision_id, facts, inputs_digest, output_digest, hash)
     select v_head, v_first + i, v_at, kind, session_user, agent, run, decision, facts, digest_in, digest_out, hash
     from unnest(v_kind, v_agent, v_run, v_decision, v_facts, v_in, v_out, v_hash) with ordinality as u(kind, agent, run, decision, facts, digest_in, digest_out, hash, i);
-  insert into audit.payload (head, seq, at, part, chunk, salt, body)
-    select v_head, v_first + i, v_at, part, chunk, salt, substr(body, chunk * 15000 + 1, 15000)
-    from unnest(v_inputs, v_output, v_salt_in, v_salt_out) with ordinality as u(inputs, output, salt_in, salt_out, i),
-      lateral (values ('inputs', inputs, salt_in), ('output', output, salt_out)) as p(part, body, salt),
-      lateral generate_series(0, greatest(length(body) - 1, 0) / 15000) as chunk
-    where body is not null;
+  if v_longest <= 15000 then
+    insert into audit.payload (head, seq, at, part, chunk, salt, body)
+      select v_head, v_first + i, v_at, part, 0, salt, body
+      from (select i, 'inputs' as part, salt, body from unnest(v_inputs, v_salt_in) with ordinality as u(body, salt, i)
+            union all select i, 'output', salt, body from unnest(v_output, v_salt_out) with ordinality as u(body, salt, i)) p
+      where body is not null;
+  else
+    insert into audit.payload (head, seq, at, part, chunk, salt, body)
+      select v_head, v_first + i, v_at, part, chunk, salt, substr(body, chunk * 15000 + 1, 15000)
+      from unnest(v_inputs, v_output, v_salt_in, v_salt_out) with ordinality as u(inputs, output, salt_in, salt_out, i),
+        lateral (values ('inputs', inputs, salt_in), ('output', output, salt_out)) as p(part, body, salt),
+        lateral generate_series(0, greatest(length(body) - 1, 0) / 15000) as chunk
+      where body is not null;
+  end if;
   update audit.head set seq = v_first + cardinality(v_leaf), hash = v_last where head = v_head;
 end $$;
 

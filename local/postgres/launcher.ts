@@ -68,13 +68,20 @@ function dataFolder(folder: string, user: ServerUser | undefined): string {
   const note = join(folder, 'postgres-data');
   const prefix = `data-${createHash('sha256').update(wanted).digest('hex').slice(0, 16)}-`;
   if (existsSync(note) && existsSync(readFileSync(note, 'utf8'))) return readFileSync(note, 'utf8');
-  for (const name of readdirSync(privateFolder())) if (name.startsWith(prefix)) rmSync(join(privateFolder(), name), { recursive: true, force: true });
+  for (const name of readdirSync(privateFolder())) if (name.startsWith(prefix) || isForgotten(join(privateFolder(), name))) rmSync(join(privateFolder(), name), { recursive: true, force: true });
   const kept = join(privateFolder(), `${prefix}${randomBytes(4).toString('hex')}`);
   mkdirSync(kept, { mode: 0o700 });
   chownSync(kept, user.uid, user.gid);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(note, kept, { mode: 0o600 });
+  writeFileSync(`${kept}.folder`, note, { mode: 0o600 });
   return kept;
+}
+
+/** Whether data is of a folder that is gone. */
+function isForgotten(data: string): boolean {
+  const folder = `${data.replace(/\.(password|folder)$/, '')}.folder`;
+  return existsSync(folder) && !existsSync(readFileSync(folder, 'utf8'));
 }
 
 function prepare(binaries: string, dataDir: string, user: ServerUser | undefined): string {
