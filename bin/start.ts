@@ -46,13 +46,19 @@ async function main(options: Options): Promise<number> {
     tell(story, runtime, options, say);
     if (options.json) process.stdout.write(`${JSON.stringify(summary(story, runtime, ok, (Date.now() - began) / 1_000))}\n`);
     if (!options.once) {
-      say(connectionHints(runtime.file, relative(process.cwd(), options.folder) || options.folder));
+      say(connectionHints(runtime.file, shortest(options.folder)));
       await untilInterrupted();
     }
     return ok ? 0 : 1;
   } finally {
     await runtime.stop();
   }
+}
+
+/** A path as a person would type it here. */
+function shortest(path: string): string {
+  const way = relative(process.cwd(), path);
+  return way === '' || way.startsWith('..') ? path : way;
 }
 
 function synthesize(): void {
@@ -63,7 +69,7 @@ function synthesize(): void {
 
 function tell({ decisions, mails, verification }: Story, runtime: LocalRuntime, options: Options, say: (text: string) => void): void {
   say(`\n${decisionTable(decisions, options.json ? 200 : undefined)}\n`);
-  for (const { file, to, subject } of mails) say(`sent     ${relative(process.cwd(), file)}: "${subject}" to ${to}`);
+  for (const { file, to, subject } of mails) say(`sent     ${shortest(file)}: "${subject}" to ${to}`);
   say(`verified ${verification.entries} entries and ${verification.payloads} payloads: ${verification.ok ? green('every hash follows') : red(verification.findings.map(({ sentence }) => sentence).join('; '))}`);
   say(dim('         This is a local log: it has no signed checkpoints, so whoever owns the database could rewind all of it.'));
   if (runtime.file.authorisationEvaluated) say(dim(`         ${runtime.judged.length} requests were authorised against the synthesized policies.`));
