@@ -65,9 +65,9 @@ function logRow(row: Row): LogRow {
   const fields = [bytes('kind', 'utf8'), bytes('login', 'utf8'), bytes('agent', 'utf8'), bytes('run', 'utf8'), bytes('decision', 'hex'), bytes('facts', 'utf8'), inputsDigest, outputDigest].flatMap(field);
   const decision = text('decision');
   return {
-    place: String(row.place), head: Number(row.head), seq: BigInt(row.seq as number), hash: bytes('hash', 'hex') ?? Buffer.alloc(0), content: Buffer.concat([at, ...fields]),
+    place: String(row.place), head: Number(row.head), seq: BigInt(row.seq as number), hash: bytes('hash', 'hex')?.toString('latin1') ?? '', content: Buffer.concat([at, ...fields]),
     describe: () => ({ kind: String(row.kind), decisionId: decision === null ? null : uuid(decision) }),
-    inputsDigest, outputDigest, part: text('part') as LogRow['part'], salt: bytes('salt', 'hex'), body: bytes('body', 'utf8'),
+    inputsDigest: inputsDigest?.toString('latin1') ?? null, outputDigest: outputDigest?.toString('latin1') ?? null, part: text('part') as LogRow['part'], salt: bytes('salt', 'hex'), body: bytes('body', 'utf8'),
   };
 }
 

@@ -6,13 +6,13 @@ export interface LogRow {
   readonly place: string;
   readonly head: number;
   readonly seq: bigint;
-  readonly hash: Buffer;
+  readonly hash: Digest;
   /** What is hashed: time, then the fields, each with its length. */
   readonly content: Buffer;
   /** For what is told of a finding. */
-  readonly describe: () => { readonly kind: string; readonly decisionId: string | null };
-  readonly inputsDigest: Buffer | null;
-  readonly outputDigest: Buffer | null;
+  describe(): { readonly kind: string; readonly decisionId: string | null };
+  readonly inputsDigest: Digest | null;
+  readonly outputDigest: Digest | null;
   readonly part: 'inputs' | 'output' | null;
   readonly salt: Buffer | null;
   readonly body: Buffer | null;
@@ -45,22 +45,29 @@ export interface Verification {
 const GENESIS = Buffer.from('agent-controls/head/1');
 const ENTRY = Buffer.from('agent-controls/entry/1');
 
+/** 32 bytes as text, one character a byte: three times as fast to make as a `Buffer`, and compared at once. */
+export type Digest = string;
+
+/** The digest in hex, as people and other languages write it. */
+export const hex = (digest: Digest): string => Buffer.from(digest, 'latin1').toString('hex');
+
 // `crypto.hash` spares an object per digest; Node 20.12 has it.
-const sha256: (bytes: Buffer) => Buffer = typeof crypto.hash === 'function'
-  ? (bytes) => crypto.hash('sha256', bytes, 'buffer')
-  : (bytes) => crypto.createHash('sha256').update(bytes).digest();
+const sha256: (bytes: Buffer) => Digest = typeof crypto.hash === 'function'
+  ? (bytes) => crypto.hash('sha256', bytes, 'binary')
+  : (bytes) => crypto.createHash('sha256').update(bytes).digest('binary');
 
 /** Digest of a few pieces of bytes, joined in a buffer that is used again and again. */
 class Digester {
   private buffer = Buffer.allocUnsafe(64 * 1024);
 
-  public of(...pieces: readonly Buffer[]): Buffer {
+  public of(...pieces: readonly (Buffer | Digest)[]): Digest {
     let length = 0;
     for (const piece of pieces) length += piece.length;
     if (length > this.buffer.length) this.buffer = Buffer.allocUnsafe(length * 2);
     let at = 0;
     for (const piece of pieces) {
-      this.buffer.set(piece, at);
+      if (typeof piece === 'string') this.buffer.write(piece, at, 'latin1');
+      else this.buffer.set(piece, at);
       at += piece.length;
     }
     return sha256(this.buffer.subarray(0, length));
@@ -69,7 +76,7 @@ class Digester {
 
 interface Chain {
   seq: bigint;
-  hash: Buffer;
+  hash: Digest;
 }
 
 interface Payload {
@@ -127,7 +134,7 @@ export class Verifier {
       const pinned = this.pinned.get(head);
       // With a pin, rows may end anywhere between the two ends; the pin itself was checked as it went by.
       if (pinned && chain.seq >= pinned.seq && chain.seq <= seq) continue;
-      if (chain.seq !== seq || chain.hash.toString('hex') !== hash) {
+      if (chain.seq !== seq || hex(chain.hash) !== hash) {
         this.found('chain end differs', chain.seq < seq ? range(head, chain.seq + 1n, seq) : `${head}:${seq}`, null, `chain ${head} ends at ${chain.seq}, and its head says ${seq}`);
       }
     }
@@ -159,16 +166,16 @@ export class Verifier {
     this.number.writeBigInt64BE(row.seq, 2);
     const hash = this.digest.of(chain.hash, this.number, this.digest.of(ENTRY, row.content));
     // After a gap nothing is known of what came before; the chain is taken up again from what is stored.
-    if (!missing && !hash.equals(row.hash)) {
+    if (!missing && hash !== row.hash) {
       this.found('entry altered', place, row, `${place} (${row.describe().kind}) is not what was written: its hash does not follow from its columns and the entry before`);
     }
     chain.seq = row.seq;
     chain.hash = row.hash;
     const pinned = this.pinned.get(row.head);
-    if (pinned?.seq === row.seq && pinned.hash !== row.hash.toString('hex')) this.found('chain end differs', place, row, `chain ${row.head} ended at ${row.seq} with another hash`);
+    if (pinned?.seq === row.seq && pinned.hash !== hex(row.hash)) this.found('chain end differs', place, row, `chain ${row.head} ended at ${row.seq} with another hash`);
   }
 
-  private payload(row: LogRow, part: 'inputs' | 'output', digest: Buffer | null, payload: Payload | undefined): void {
+  private payload(row: LogRow, part: 'inputs' | 'output', digest: Digest | null, payload: Payload | undefined): void {
     const place = `${row.head}:${row.seq}`;
     if (digest === null) {
       if (payload) this.found('payload altered', place, row, `${place} has ${part} that its entry does not cover`);
@@ -179,7 +186,7 @@ export class Verifier {
       return;
     }
     this.payloads += 1;
-    if (payload.mixed || !this.digest.of(payload.salt, payload.body).equals(digest)) this.found('payload altered', place, row, `${part} of ${place} (${row.describe().kind}) are not what was written`);
+    if (payload.mixed || this.digest.of(payload.salt, payload.body) !== digest) this.found('payload altered', place, row, `${part} of ${place} (${row.describe().kind}) are not what was written`);
   }
 
   private chain(head: number): Chain {
