@@ -7,6 +7,7 @@ import { scopeCommand } from './commands/scope';
 import { red } from './terminal';
 
 const program = new Command('agent-controls')
+  .enablePositionalOptions() // an option belongs to the command it stands behind
   .description('Agents inside a box that passes a security review: run it on this machine, read and verify its log, check its cards.')
   .addCommand(localCommand())
   .addCommand(auditCommand())

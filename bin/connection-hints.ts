@@ -9,9 +9,10 @@ export function connectionHints(file: LocalFile, folder: string): string {
   return `
 ${bold('The runtime stays up; Ctrl-C ends it.')}
 browser  ${file.page}
-aws      ${as(agent)} && aws --endpoint-url ${file.endpoint} sts get-caller-identity
-psql     ${as(agent)} && psql -c 'select name from leads'
+aws      ${as(file.principals.agents[agent]?.run ? agent : 'auditor')} && aws --endpoint-url ${file.endpoint} sts get-caller-identity
+psql     ${as(agent)} && psql -c 'select current_user'
          ${as('superuser')} && psql -h ${file.postgres.host} -p ${file.postgres.port}
+decide   ${as(`approver:${file.resources.approverRoles[0]?.split('-approver-')[1] ?? 'GROUP'}`)}, then docs/piece-by-piece.md
 log      npx agent-controls audit list --local${option}
          npx agent-controls audit verify --local${option}
 ${dim(`Everything a script needs is in ${folder}/local.json.`)}`;

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Command } from 'commander';
+import { demandFree } from '../local/lock';
 import { LocalRuntime } from '../local/testing';
 import { buildBundles } from '../scripts/build-bundles';
 import { play, Step, Story } from '../examples/story';
@@ -27,6 +28,7 @@ async function main(options: Options): Promise<number> {
   const seconds = (): string => dim(`${((Date.now() - began) / 1_000).toFixed(1)} s`.padStart(7));
   const doing = (text: string): void => say(`${seconds()}  ${text}`);
 
+  demandFree(options.folder); // before a build changes what a running one uses
   doing('building the bundles');
   await buildBundles();
   doing('synthesizing the example app');

@@ -25,6 +25,12 @@ export function takeLock(folder: string): () => void {
   }
 }
 
+/** Refuses early what `takeLock` would refuse later. */
+export function demandFree(folder: string): void {
+  const pid = holder(join(folder, 'lock'));
+  if (alive(pid)) throw new Error(`a local runtime (pid ${pid}) already uses ${folder}; stop it, or choose another with --folder`);
+}
+
 function holder(path: string): number {
   try {
     return Number(readFileSync(path, 'utf8'));

@@ -23,7 +23,7 @@ export async function statusPage(postgres: Pool, facts: { readonly evaluates: bo
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.85rem}th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid color-mix(in srgb,currentColor 20%,transparent);max-width:24rem}pre{white-space:pre-wrap;overflow-wrap:anywhere;min-width:18rem}summary{cursor:pointer;overflow-wrap:anywhere;min-width:14rem}
 p.note{opacity:.8}</style></head><body><main><h1>Agent controls on this machine</h1>
 <p class="note">A local runtime for evaluation: it is no production log. ${facts.evaluates ? 'Requests are authorised against the synthesized policies.' : '<strong>Authorisation is not evaluated</strong>: no policy evaluator is installed.'} Its clock says ${escape(facts.now.toISOString())}.</p>
-<h2>Waiting for a person</h2>${table(['hold', 'agent', 'action', 'until', 'approvers'], holds.rows.map((hold) => [hold.hold_id, hold.agent, hold.action, hold.hold_until.toISOString(), hold.approvers.join(', ') || 'any group']), 'Nothing waits.')}
+<h2>Waiting for a person</h2>${table(['hold', 'agent', 'action', 'until', 'approvers'], holds.rows.map((hold) => [hold.hold_id, hold.agent, hold.action, hold.hold_until.toISOString(), hold.approvers.join(', ') || 'any approver group']), 'Nothing waits.')}
 <h2>Latest decisions</h2>${table(['time', 'agent', 'run', 'decision', 'status', 'authorized by', 'approver', 'inputs', 'output', 'downstream writes'],
     decisions.rows.map((d) => [d.time, d.agent, d.run_id, d.decision, d.status, d.authorized_by, d.approver, d.inputs, d.output, d.downstream_writes]), 'No agent has called yet.')}
 </main></body></html>`;

@@ -134,7 +134,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
       const { failed, payload } = await functions.invoke(functionArn, { ...event, ResponseURL: `${url}${path}` });
       if (failed) throw new Error(`${String(event.LogicalResourceId)} failed: ${payload}`);
       const { Status, Reason } = await answered;
-      if (Status !== 'SUCCESS') throw new Error(`${String(event.LogicalResourceId)} failed: ${Reason ?? 'no reason given'}`);
+      if (Status !== 'SUCCESS') throw new Error(`${String(event.LogicalResourceId)} failed: ${Reason ?? 'no reason given'}${/does not exist/.test(Reason ?? '') ? '; tables and columns that cards and actions name must be there first: make them with --seed FILE' : ''}`);
       // From the first migration on the runtime's clock is the database's.
       if (superuser) await moveClock(superuser, clock.aheadMs);
     },

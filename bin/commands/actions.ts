@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { buildAction } from '../../lib/action/build-action';
@@ -21,10 +21,11 @@ export function actionsCommand(): Command {
       }))
     .addCommand(new Command('export')
       .description('Writes the declarations of built actions as a catalog, for cards that are deployed elsewhere.')
-      .argument('<folder>', 'folder whose sub-folders were built')
+      .argument('<folder>', 'a folder that was built, or one of such folders')
       .action((folder: string) => {
-        const actions = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-          .map(({ name }) => (JSON.parse(readFileSync(join(folder, name, 'action.json'), 'utf8')) as { manifest: Manifest }).manifest);
+        const built = [folder, ...readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => join(folder, name))].map((each) => join(each, 'action.json')).filter(existsSync);
+        if (built.length === 0) throw new Error(`there is no action.json in ${folder} or a folder of it; build actions into it with agent-controls actions build`);
+        const actions = built.map((file) => (JSON.parse(readFileSync(file, 'utf8')) as { manifest: Manifest }).manifest);
         process.stdout.write(`${JSON.stringify({ actions }, null, 2)}\n`);
       }));
 }

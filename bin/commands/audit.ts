@@ -84,7 +84,7 @@ async function list(options: ListOptions): Promise<void> {
     const rows = await log.decisions(limit, { ...(options.agent === undefined ? {} : { agent: options.agent }), ...(options.run === undefined ? {} : { runId: options.run }) });
     const decisions = rows.map(decisionRow);
     if (options.json) process.stdout.write(`${JSON.stringify(decisions)}\n`);
-    else process.stdout.write(decisions.length === 0 ? 'No decision yet.\n' : `${decisionTable(decisions)}\n`);
+    else process.stdout.write(decisions.length === 0 ? (options.agent !== undefined || options.run !== undefined ? 'No decision of that agent or run.\n' : 'No decision yet.\n') : `${decisionTable(decisions)}\n`);
   } finally {
     await log.close();
   }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { assumeRole } from '../../local/identity/assume-role';
 import type { Keys, LocalFile } from '../../local/local-file';
 import { readLocalFile } from '../read-local-file';
 
@@ -6,16 +7,16 @@ import { readLocalFile } from '../read-local-file';
 export function localEnvCommand(): Command {
   return new Command('env')
     .description('Prints the environment in which aws and psql are a principal of the running local runtime.')
-    .argument('<who>', 'an agent (its current run), AGENT:compute, operator, auditor or superuser (psql only)')
+    .argument('<who>', 'an agent (its current run), AGENT:compute, approver:GROUP, operator, auditor or superuser (psql only)')
     .option('--folder <path>', 'folder of the local runtime', '.agent-controls')
     .addHelpText('after', '\nExample:\n  eval "$(npx agent-controls local env auditor)" && aws sts get-caller-identity')
-    .action((who: string, { folder }: { folder: string }) => {
-      const variables = environmentOf(readLocalFile(folder), who);
+    .action(async (who: string, { folder }: { folder: string }) => {
+      const variables = await environmentOf(readLocalFile(folder), who);
       process.stdout.write(Object.entries(variables).map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'\n`).join(''));
     });
 }
 
-function environmentOf(file: LocalFile, who: string): Record<string, string> {
+async function environmentOf(file: LocalFile, who: string): Promise<Record<string, string>> {
   const { host, port, database, superuser, password } = file.postgres;
   const { principals, resources } = file;
   const postgres = (login: { user: string; password: string } | undefined): Record<string, string> => (login
@@ -30,8 +31,16 @@ function environmentOf(file: LocalFile, who: string): Record<string, string> {
   if (who === 'operator') return aws(principals.operator, '');
   if (who === 'auditor') return { ...aws(principals.auditor, 'the assembly has no auditor role'), ...postgres(resources.auditorLogin) };
   const [name = '', compute] = who.split(':');
+  if (name === 'approver') {
+    const roleArn = resources.approverRoles.find((arn) => arn.endsWith(`-approver-${compute ?? ''}`));
+    if (roleArn === undefined) throw new Error(`there is no approver group ${compute ?? ''}; there are ${resources.approverRoles.map((arn) => arn.split('-approver-')[1]).join(', ') || 'none'}`);
+    const { accessKeyId, secretAccessKey, sessionToken = '' } = principals.operator;
+    const keys = await assumeRole({ endpoint: file.endpoint, region: file.region, roleArn, sessionName: 'operator', keys: { accessKeyId, secretAccessKey, sessionToken } });
+    return { ...aws({ arn: roleArn, ...keys }, ''), AGENT_CONTROLS_URL: file.api };
+  }
   const agent = principals.agents[name];
   if (!agent) throw new Error(`${who} is nobody here; there are operator, auditor, superuser, ${Object.keys(principals.agents).join(', ')}`);
-  if (compute === 'compute') return aws(agent.compute, 'no role of the assembly may start its runs');
-  return { ...aws(agent.run, 'it has no run yet; start one'), ...postgres(resources.logins[name]) };
+  if (compute === 'compute') return { ...aws(agent.compute, 'no role of the assembly may start its runs'), AGENT_CONTROLS_URL: file.api, AGENT_NAME: name };
+  if (!agent.run) process.stderr.write(`${name} has no run yet: psql is set, aws is not\n`);
+  return { ...(agent.run ? aws(agent.run, '') : {}), ...postgres(resources.logins[name]) };
 }

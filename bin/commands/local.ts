@@ -15,6 +15,7 @@ interface Options {
 /** `agent-controls local`: runs a synthesized app until Ctrl-C. */
 export function localCommand(): Command {
   return new Command('local')
+    .enablePositionalOptions()
     .addCommand(localEnvCommand())
     .description('Runs a synthesized app on this machine, without an AWS account, until Ctrl-C.')
     .option('--assembly <folder>', 'folder that cdk synth wrote', 'cdk.out')

@@ -53,6 +53,6 @@ function checkFile(file: string, manifests: readonly Manifest[] | undefined): Ch
     return { file, ok: true, agent: card.agent, digest: cardDigest(card), scopes: card.scopes.map(({ scope }) => scope) };
   } catch (error) {
     if (!(error instanceof ControlsError)) throw error;
-    return { file, ok: false, error: { code: error.code, message: error.message } };
+    return { file, ok: false, error: { code: error.code, message: error.message.includes(file) ? error.message : `${file}: ${error.message}` } };
   }
 }

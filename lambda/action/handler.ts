@@ -36,21 +36,36 @@ export function actionHandler(work: (parameters: unknown, context: ActionContext
       result = await work(JSON.parse(request.parameters), context);
     } catch (error) {
       await sql.rollback().catch(() => undefined); // the transaction ends by itself; the first error is the one to tell
+      report(request, error);
       return { error: nameOf(error), writes, bundleDigest: bundleDigest(), ...(writes.length > 0 ? { uncertain: true } : {}) };
     }
     try {
       await sql.commit();
     } catch (error) {
       // Whatever left this process is out, and the commit itself may have come through.
+      report(request, error);
       return { error: nameOf(error), uncertain: true, writes, bundleDigest: bundleDigest() };
     }
     return { result: result ?? null, writes, bundleDigest: bundleDigest() };
   };
 }
 
-/** An error's own code, such as `RowMissing`, or its class; never its sentence. */
+/**
+ * Leaves for the author of the action what went wrong. Postgres names tables and columns in errors of class 42 (rights, names, syntax);
+ * in other classes it quotes values, and those stay out of every log.
+ */
+function report({ decisionId, action }: ActionRequest, error: unknown): void {
+  const message = error instanceof Error && sqlState(error)?.startsWith('42') ? error.message : undefined;
+  console.error(JSON.stringify({ level: 'error', action, decisionId, error: nameOf(error), ...(message === undefined ? {} : { message }) }));
+}
+
+const sqlState = (error: Error): string | undefined => /SQLState: (\w{5})/.exec(error.message)?.[1];
+
+/** An error's own code, such as `RowMissing`, the state of a Postgres error, or its class; never its sentence. */
 function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return 'Error';
+  const state = sqlState(error);
+  if (state !== undefined) return `SqlState${state}`;
   return /^([A-Z][A-Za-z]{2,60}):/.exec(error.message)?.[1] ?? error.name;
 }
 

@@ -1,4 +1,4 @@
-import { Aws, IResource, RemovalPolicy, Resource } from 'aws-cdk-lib';
+import { Annotations, Aws, IResource, RemovalPolicy, Resource } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, IConstruct } from 'constructs';
@@ -157,6 +157,12 @@ export class AgentIdentity extends AgentIdentityBase {
         card: this.card._card, environment: this.environment, manifests: this.catalog?._manifests() ?? app.manifests, tiers: queue?.tiers,
       });
       const groups = new Set(Object.values(rules).flatMap(({ approvers }) => approvers));
+      const nobody = queue !== undefined && queue.approverGroups().length === 0;
+      if (nobody && Object.values(rules).some(({ kind }) => kind !== 'auto')) {
+        refuse('ApproverMissing', `calls of ${this.agentName} wait for people, and neither its card nor a tier of ${queue.path} names approvers, so every one would expire; name a group under approval.approvers`);
+      } else if (nobody && Object.values(rules).some(({ limits }) => limits.length > 0)) {
+        Annotations.of(this).addWarningV2('cdk-agent-controls:NoApprovers', `a call of ${this.agentName} that exceeds a limit is held, and no tier of ${queue.path} names approvers, so it would expire; add Approver.group(...) to a human tier`);
+      }
       for (const group of queue ? [...groups].filter((name) => !queue.approverGroups().includes(name)) : []) {
         refuse('ApproverUnknown', `the card of ${this.agentName} names the approvers ${group}, and no tier of ${queue?.path ?? ''} does, so nobody could decide; add Approver.group('${group}') to a tier`);
       }

@@ -4,6 +4,7 @@ import Ajv2020, { ErrorObject, ValidateFunction } from 'ajv/dist/2020';
 import { Document, isMap, isPair, isScalar, LineCounter, parseDocument, visit } from 'yaml';
 import { Card } from './card';
 import { ControlsError, shown } from './controls-error';
+import { neverRead } from './never';
 import { packageRoot } from './package-root';
 
 /** Where a card came from, so that an error can name file and line. */
@@ -53,6 +54,9 @@ function checked(value: unknown, source: Source): Card {
     }
     seen.set(scope, index);
   });
+  value.scopes.forEach(({ read }, s) => (read ?? []).forEach(({ table, columns }, r) => columns.forEach((column, c) => {
+    if (neverRead(value, `${table}.${column}`)) throw new ControlsError('NeverContradicted', `${at(source, ['scopes', s, 'read', r, 'columns', c])}: ${table}.${column} is under never.read; take it out of one of the two`);
+  })));
   return value;
 }
 

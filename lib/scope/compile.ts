@@ -201,7 +201,8 @@ function rowRule(conditions: Conditions, manifest: Manifest, field: string): Row
   const byTable = new Map<string, Record<string, Conditions[string]>>();
   for (const [name, condition] of Object.entries(conditions)) {
     const cut = name.lastIndexOf('.');
-    const table = name.slice(0, Math.max(cut, 0));
+    if (cut < 1) throw new ControlsError('BoundUnenforceable', `${field}.${name}: a row is bounded by table.column, got ${shown(name)}; name the table, too`);
+    const table = name.slice(0, cut);
     byTable.set(table, { ...byTable.get(table), [name.slice(cut + 1)]: condition });
   }
   const [first, ...more] = byTable;

@@ -7,6 +7,18 @@ import type { PolicyDocument, Principal, Principals, Role } from './principals';
 /** The one call of the policy evaluator that is made. It is a development tool with a licence of its own, found if it is installed. */
 type RunSimulation = (simulation: object, options: object) => Promise<{ readonly resultType: string; readonly overallResult?: string; readonly errors?: unknown; readonly result?: { readonly ignoredContextKeys?: readonly string[] } }>;
 
+/** The evaluator of the project that is run, or of the one this code is in; none is said at every start and in every summary. */
+function evaluator(): RunSimulation | undefined {
+  for (const from of [join(process.cwd(), 'package.json'), __filename]) {
+    try {
+      return (createRequire(from)('@cloud-copilot/iam-simulate') as { runSimulation: RunSimulation }).runSimulation;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  return undefined;
+}
+
 /** A verdict, for tests that ask what was refused, and why. */
 export interface Judged {
   readonly principal: string;
@@ -22,11 +34,7 @@ export class Authoriser {
   private readonly simulate: RunSimulation | undefined;
 
   public constructor(private readonly principals: Principals) {
-    try {
-      this.simulate = (createRequire(join(process.cwd(), 'package.json'))('@cloud-copilot/iam-simulate') as { runSimulation: RunSimulation }).runSimulation;
-    } catch {
-      this.simulate = undefined; // said at every start and in every summary
-    }
+    this.simulate = evaluator();
   }
 
   /** Whether requests are authorised at all. */

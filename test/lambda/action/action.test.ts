@@ -77,6 +77,21 @@ describe('the handler of an action', () => {
     expect(await failing('ada@example.com is not there')).toEqual({ error: 'Error', writes: [], bundleDigest: null });
   });
 
+  it('names the state of a Postgres error, and lets its author read what is no value', async () => {
+    const logged: string[] = [];
+    const original = console.error;
+    console.error = (line: string) => { logged.push(line); };
+    try {
+      const failing = (message: string) => defineQuery({ ...base, execute: () => Promise.reject(new Error(message)) }).handler(request);
+      expect((await failing('ERROR: permission denied for table tickets; SQLState: 42501')).error).toBe('SqlState42501');
+      expect((await failing('ERROR: invalid input syntax for type integer: "my card number"; SQLState: 22P02')).error).toBe('SqlState22P02');
+    } finally {
+      console.error = original;
+    }
+    expect(logged[0]).toContain('permission denied for table tickets');
+    expect(logged.join()).not.toContain('my card number');
+  });
+
   it('tells what was written before a failure', async () => {
     const half = defineQuery({ ...base, execute: (_, { wrote }) => { wrote('mail', '1'); return Promise.reject(new Error('x')); } });
     expect((await half.handler(request)).writes).toEqual(['mail:1']);

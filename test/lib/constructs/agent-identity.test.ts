@@ -102,6 +102,12 @@ describe('synth refuses', () => {
     expect(synth(of)).toMatch(/TierUnknown: .*got "same-day", the hold queue offers auto, verify, human/);
   });
 
+  it('a card whose holds nobody could decide', () => {
+    const { of, controls: made } = controls();
+    made.addAgent('Closer', { card: ScopeCard.fromObject(card((it) => { delete it.scopes[0].call[0].approval.approvers; })) });
+    expect(synth(of)).toMatch(/ApproverMissing: calls of outreach-closer wait for people, and neither its card nor a tier of Test\/Controls\/Holds names approvers/);
+  });
+
   it('approvers that nobody could be', () => {
     const { of, controls: made } = controls();
     new AgentIdentity(of, 'Closer', { card: ScopeCard.fromObject(card()), broker: made.broker });

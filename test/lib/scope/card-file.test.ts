@@ -35,6 +35,10 @@ describe('a card that is wrong', () => {
     expect(read(doubled)).toMatch(/^ScopeDuplicate: card\.yaml:\d+: scopes\[1\]\.scope: got "scope:\/\/outreach\.send\.cold", which scopes\[0\] has already/);
   });
 
+  it('refuses a column that it reads and never reads, with its line', () => {
+    expect(read(CARD_TEXT.replace('columns: [name,', 'columns: [phone,'))).toBe(`NeverContradicted: card.yaml:${line('columns: [')}: scopes[0].read[0].columns[0]: leads.phone is under never.read; take it out of one of the two`);
+  });
+
   it('refuses a key that is there twice, which a parser would overwrite silently', () => {
     expect(read(`${CARD_TEXT}\nagent: other\n`)).toMatch(/^CardInvalid: card\.yaml:\d+: not readable as YAML: Map keys must be unique/);
   });
