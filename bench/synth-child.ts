@@ -1,7 +1,7 @@
 /** One synth in a process of its own: prints CPU, resources and bytes. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { App, Aws, Stack } from 'aws-cdk-lib';
+import { App, Fn, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { AgentIdentity, AgentControls, ScopeCard } from '../lib';
@@ -18,7 +18,7 @@ if (kind === 'controls') {
   const { broker } = AgentControls.fromControlsName(stack, 'Controls', 'agents');
   cards.forEach((card, index) => new AgentIdentity(stack, `Agent${index}`, { card, broker }));
 } else {
-  const arn = (resource: string): string => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:${resource}`;
+  const arn = (resource: string): string => Fn.sub(`arn:\${AWS::Partition}:iam::\${AWS::AccountId}:${resource}`);
   cards.forEach(({ agentName }, index) => {
     new iam.CfnRole(stack, `Role${index}`, {
       roleName: agentRoleName('agents', agentName), maxSessionDuration: 3_600, permissionsBoundary: arn('policy/agents-agent-boundary'), managedPolicyArns: [arn('policy/agents-agent-policy')],

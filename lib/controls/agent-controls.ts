@@ -1,4 +1,4 @@
-import { ArnFormat, Aws, Duration, IResource, RemovalPolicy, Resource, Stack } from 'aws-cdk-lib';
+import { ArnFormat, Aws, Duration, Fn, IResource, RemovalPolicy, Resource, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
@@ -149,7 +149,7 @@ class ImportedAgentControls extends Resource implements IAgentControls {
     super(scope, id);
     this.controlsName = controlsName;
     const read = (what: 'api-id' | 'cluster-arn' | 'database'): string => ssm.StringParameter.valueForStringParameter(this, parameterName(controlsName, what));
-    const role = (handler: string): string => `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${handlerName(controlsName, handler)}`;
+    const role = (handler: string): string => Fn.sub(`arn:\${AWS::Partition}:iam::\${AWS::AccountId}:role/${handlerName(controlsName, handler)}`);
     const secret = (duty: 'append' | 'auditor'): string => Stack.of(this).formatArn({ service: 'secretsmanager', resource: 'secret', resourceName: `${dutySecretName(controlsName, duty)}-??????`, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
     this.database = ControlsDatabase.fromControlsDatabaseAttributes(this, 'Database', { controlsName, clusterArn: read('cluster-arn'), databaseName: read('database') });
     this.auditLog = AuditLogTable.fromAuditLogTableAttributes(this, 'AuditLog', { database: this.database, appendSecretArn: secret('append'), readSecretArn: secret('auditor') });

@@ -56,7 +56,10 @@ export function resourcesByName(root: IConstruct): ReadonlyMap<string, readonly 
   const names = new Map<string, IConstruct[]>();
   for (const node of root.node.findAll()) {
     const name = node instanceof iam.CfnRole ? node.roleName : node instanceof secretsmanager.CfnSecret ? node.name : undefined;
-    if (name !== undefined) names.set(name, [...(names.get(name) ?? []), node]);
+    if (name === undefined) continue;
+    const known = names.get(name);
+    if (known) known.push(node);
+    else names.set(name, [node]);
   }
   return names;
 }

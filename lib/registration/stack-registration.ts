@@ -35,6 +35,7 @@ export class StackRegistration extends Construct {
   private readonly actions: (() => ActionRegistration)[] = [];
   private readonly agents: AgentRegistration[] = [];
   private readonly checks: Check[] = [];
+  private written: { readonly count: string; readonly location: { bucketName: string; objectKey: string } } | undefined;
   private readonly resource: CustomResource;
 
   private constructor(private readonly stack: Stack, id: string, database: RegistrationTarget) {
@@ -73,7 +74,14 @@ export class StackRegistration extends Construct {
     this.resource.node.addDependency(secret);
   }
 
+  // A template is resolved several times, and a thousand cards are a megabyte: written again only when something was added.
   private asset(): { bucketName: string; objectKey: string } {
+    const count = `${this.duties.length} ${this.actions.length} ${this.agents.length} ${this.tiers?.length ?? ''}`;
+    if (this.written?.count !== count) this.written = { count, location: this.write() };
+    return this.written.location;
+  }
+
+  private write(): { bucketName: string; objectKey: string } {
     const registration: Registration = { tiers: this.tiers, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
     const text = canonicalJson(registration);
     const sourceHash = createHash('sha256').update(text).digest('hex');

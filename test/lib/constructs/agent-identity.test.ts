@@ -46,7 +46,7 @@ describe('an agent', () => {
     made.addAgent('Closer', { card: ScopeCard.fromObject(card((it) => { it.scopes[0].aws = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::papers/*'] }]; })) });
     Template.fromStack(of).hasResourceProperties('AWS::IAM::Role', {
       Policies: [{ PolicyDocument: { Statement: [{ Effect: 'Allow', Action: ['s3:GetObject'], Resource: ['arn:aws:s3:::papers/*'] }] } }],
-      PermissionsBoundary: Match.anyValue(), ManagedPolicyArns: [Match.objectLike({ 'Fn::Join': ['', Match.arrayWith([`:policy/${agentPolicyName('agent-controls')}`])] })],
+      PermissionsBoundary: Match.anyValue(), ManagedPolicyArns: [{ 'Fn::Sub': `arn:\${AWS::Partition}:iam::\${AWS::AccountId}:policy/${agentPolicyName('agent-controls')}` }],
     });
   });
 
