@@ -1,6 +1,6 @@
 /** How long a handler takes to load, in a fresh process each time, against the least it could be. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { build } from 'esbuild';
@@ -28,9 +28,7 @@ export async function coldInit(progress: (what: string) => void): Promise<Record
     };
     const empty = await bundle('empty', "import { RDSDataClient } from '@aws-sdk/client-rds-data'; const client = new RDSDataClient({}); export const handler = async () => client.config.region();");
     const cedar = await bundle('cedar', "import { isAuthorized } from '@cedar-policy/cedar-wasm/nodejs'; export const handler = async () => isAuthorized;");
-    const { copyFileSync } = await import('node:fs');
     copyFileSync(join(dirname(require.resolve('@cedar-policy/cedar-wasm/nodejs')), 'cedar_wasm_bg.wasm'), join(folder, 'cedar', 'cedar_wasm_bg.wasm'));
-    writeFileSync(join(folder, 'note'), '');
     progress('cold init of handlers');
     const handler = await paired('ms', () => load(join(root, 'dist/lambda/broker/index.js')), () => load(empty), 9);
     progress('cold init of the gate');

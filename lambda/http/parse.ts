@@ -11,9 +11,7 @@ export function parse<const S extends v.GenericSchema>(schema: S, body: unknown)
 }
 
 /** Text that can be stored as it is: no NUL, no broken surrogates. */
-// eslint-disable-next-line @typescript-eslint/explicit-function-return-type -- the type is what the pipe says, three lines long
-export const plainText = (longest: number) => v.pipe(v.string(), v.maxLength(longest), v.check(isPlain, 'text without NUL and broken surrogates is expected'));
+export const plainText = (longest: number): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(longest), v.check(isPlain, 'text without NUL and broken surrogates is expected'));
 
 /** An identifier of somebody's system: printable ASCII without spaces, so that it can stand in a chained entry. */
-// eslint-disable-next-line @typescript-eslint/explicit-function-return-type -- likewise
-export const identifier = (longest: number) => v.pipe(v.string(), v.maxLength(longest), v.regex(/^[\x21-\x7e]+$/, 'letters, digits and punctuation without spaces are expected'));
+export const identifier = (longest: number): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(longest), v.regex(/^[\x21-\x7e]+$/, 'letters, digits and punctuation without spaces are expected'));

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { ControlsError } from '../scope/controls-error';
@@ -51,12 +52,14 @@ function bundle(entry: string): string {
 }
 
 function esbuildOf(entry: string): Esbuild {
-  try {
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- found at run time, in the app or not at all
-    return require(require.resolve('esbuild', { paths: [process.cwd(), dirname(entry)] })) as Esbuild;
-  } catch {
-    throw new ControlsError('EsbuildMissing', `bundling ${entry} needs esbuild in the CDK app; npm install --save-dev esbuild, or build the action elsewhere and use ActionCode.fromBundle`);
+  for (const from of [process.cwd(), dirname(entry)]) {
+    try {
+      return createRequire(join(from, 'package.json'))('esbuild') as Esbuild;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw error; // there is one, and it is broken
+    }
   }
+  throw new ControlsError('EsbuildMissing', `bundling ${entry} needs esbuild in the CDK app; npm install --save-dev esbuild, or build the action elsewhere and use ActionCode.fromBundle`);
 }
 
 function describe(code: string, path: string): Manifest {

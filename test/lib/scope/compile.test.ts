@@ -38,7 +38,7 @@ describe('a card, compiled', () => {
     }));
     expect(checkParsePolicySet({ staticPolicies: { ...scope.policies } })).toEqual({ type: 'success' });
     expect(Object.values(scope.policies).join()).toMatchSnapshot();
-    expect((scope.tools.issue_refund?.schema.inputSchema.properties as any).charge_id.maxLength).toBe(9);
+    expect(scope.tools.issue_refund?.schema.inputSchema).toMatchObject({ properties: { charge_id: { maxLength: 9 } } });
   });
 
   it('limits rows with a restrictive policy for this agent, and keeps the table open to others', () => {
