@@ -1,6 +1,6 @@
 /** The command line against a running local runtime, and against the same endpoint as if it were the account. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -81,13 +81,57 @@ describe('agent-controls local env', () => {
 });
 
 describe('agent-controls local', () => {
+  const launch = async (own: string): Promise<{ child: ReturnType<typeof spawn>; told: unknown }> => {
+    const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), 'local', '--assembly', inject('assembly'), '--folder', own, '--port', '0', '--seed', join(root, 'examples', 'leads.sql'), '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    return { child, told: JSON.parse(await new Promise<string>((resolve) => child.stdout?.once('data', (data: Buffer) => resolve(data.toString())))) };
+  };
+  const ended = (child: ReturnType<typeof spawn>): Promise<unknown> => new Promise((resolve) => child.once('close', resolve));
+
   it('runs an assembly until it is told to stop, and leaves nothing behind', async () => {
     const own = mkdtempSync(join(tmpdir(), 'agent-controls-cli-'));
-    const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), 'local', '--assembly', inject('assembly'), '--folder', own, '--port', '0', '--seed', join(root, 'examples', 'leads.sql'), '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
-    const line = await new Promise<string>((resolve) => child.stdout.once('data', (data: Buffer) => resolve(data.toString())));
-    expect(JSON.parse(line)).toMatchObject({ authorisationEvaluated: true, file: `${own}/local.json` });
+    const { child, told } = await launch(own);
+    expect(told).toMatchObject({ authorisationEvaluated: true, file: `${own}/local.json` });
+    const started = descendants(child.pid ?? 0);
     child.kill('SIGINT');
-    expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
+    expect(await ended(child)).toBe(0);
+    expect(await survivors(started)).toEqual([]);
     expect((await cli(['audit', 'list', '--local', '--folder', own])).status).toBe(2);
   });
+
+  it('killed, takes its server and its functions along, and goes on with its log when it is started again', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'agent-controls-cli-'));
+    const first = await launch(own);
+    const entries = async (): Promise<number> => (JSON.parse((await cli(['audit', 'verify', '--local', '--folder', own, '--json'])).stdout) as { entries: number }).entries;
+    const before = await entries();
+    const started = descendants(first.child.pid ?? 0);
+    if (process.platform === 'linux') expect(started.length).toBeGreaterThan(4); // the watchdog, the server and its own, the functions
+    first.child.kill('SIGKILL');
+    await ended(first.child);
+    expect(await survivors(started)).toEqual([]);
+    const second = await launch(own);
+    expect(await entries()).toBe(before);
+    second.child.kill('SIGINT');
+    expect(await ended(second.child)).toBe(0);
+  });
 });
+
+/** Processes below one, as Linux tells them; elsewhere nobody is looked for. */
+function descendants(pid: number): number[] {
+  if (process.platform !== 'linux') return [];
+  const parents = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      return [[Number(name), Number(/\) \S (\d+)/.exec(readFileSync(`/proc/${name}/stat`, 'utf8'))?.[1])] as const];
+    } catch {
+      return []; // it ended meanwhile
+    }
+  });
+  const below = (of: number): number[] => parents.filter(([, parent]) => parent === of).flatMap(([child]) => [child, ...below(child)]);
+  return below(pid);
+}
+
+/** Those that still live after a while. */
+async function survivors(pids: readonly number[]): Promise<number[]> {
+  const alive = (): number[] => pids.filter((pid) => { try { return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')); } catch { return false; } });
+  for (let waited = 0; waited < 200 && alive().length > 0; waited += 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  return alive();
+}
