@@ -1,4 +1,4 @@
-/** The example CDK app: one agent that follows up with leads. `npx cdk synth`, `npx cdk deploy`, or `npm start` without an account. */
+/** The example CDK app: three agents of a company that sells software. `npx cdk synth`, `npx cdk deploy`, or `npm start` without an account. */
 import { join } from 'node:path';
 import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -6,7 +6,7 @@ import { ActionCode, AgentControls, ScopeCard } from '../lib';
 
 const examples = join(__dirname, '..', 'examples');
 const app = new App();
-const stack = new Stack(app, 'AgentControlsExample', { description: 'An agent inside a box that passes a security review' });
+const stack = new Stack(app, 'AgentControlsExample', { description: 'Agents inside a box that passes a security review' });
 
 const controls = new AgentControls(stack, 'Controls', { removalPolicy: RemovalPolicy.DESTROY });
 
@@ -19,12 +19,23 @@ sendEmail.grantPrincipal.addToPrincipalPolicy(new iam.PolicyStatement({
   actions: ['ses:SendEmail'],
   resources: [stack.formatArn({ service: 'ses', resource: 'identity', resourceName: 'example.com' })],
 }));
+controls.addAction('UpdateTier', { code: ActionCode.fromEntry(join(examples, 'actions', 'update-tier.ts')) });
+controls.addAction('IssueRefund', { code: ActionCode.fromEntry(join(examples, 'actions', 'issue-refund.ts')) });
 
-const closer = controls.addAgent('OutreachCloser', { card: ScopeCard.fromFile(join(examples, 'cards', 'outreach-closer.yaml')) });
+const card = (name: string): ScopeCard => ScopeCard.fromFile(join(examples, 'cards', `${name}.yaml`));
+const closer = controls.addAgent('OutreachCloser', { card: card('outreach-closer') });
+const tierer = controls.addAgent('CrmTierer', { card: card('crm-tierer') });
+const refunder = controls.addAgent('Refunder', { card: card('refunder') });
 
-// The role that the agent's own program runs as. It can start runs of this agent, and nothing else.
-const bot = new iam.Role(stack, 'OutreachBot', { roleName: 'outreach-bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
-closer.grantStartRun(bot);
+// The roles that the agents' own programs run as. Each can start runs of its agent, and nothing else.
+const program = (id: string, roleName: string): iam.Role => new iam.Role(stack, id, { roleName, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+closer.grantStartRun(program('OutreachBot', 'outreach-bot'));
+tierer.grantStartRun(program('CrmBot', 'crm-bot'));
+refunder.grantStartRun(program('RefundBot', 'refund-bot'));
+
+// The systems that say what was asked. They get no credentials of an agent.
+tierer.grantTrigger(program('UsageReport', 'usage-report'));
+refunder.grantTrigger(program('HelpDesk', 'help-desk'));
 
 new CfnOutput(stack, 'ApiUrl', { value: controls.url });
 

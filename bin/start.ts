@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { demandFree } from '../local/lock';
 import { LocalRuntime } from '../local/testing';
 import { buildBundles } from '../scripts/build-bundles';
-import { play, Step, Story } from '../examples/story';
+import { play, SAMPLE_DATA, Step, Story } from '../examples/story';
 import { portOf } from './commands/local';
 import { decisionTable } from './decision-table';
 import { connectionHints, untilInterrupted } from './connection-hints';
@@ -36,7 +36,7 @@ async function main(options: Options): Promise<number> {
   // Only what an earlier start has made: the option takes any path.
   if (options.fresh && existsSync(join(options.folder, 'state.json'))) rmSync(options.folder, { recursive: true, force: true });
   const runtime = await LocalRuntime.start({
-    assembly: join(root, 'cdk.out'), folder: options.folder, port: portOf(options.port), seed: [join(root, 'examples', 'leads.sql')], progress: (what) => doing(what),
+    assembly: join(root, 'cdk.out'), folder: options.folder, port: portOf(options.port), seed: SAMPLE_DATA, progress: (what) => doing(what),
   });
   try {
     if (!runtime.file.authorisationEvaluated) say(red('         Authorisation is not evaluated: no policy evaluator is installed.'));
@@ -79,13 +79,13 @@ function tell({ decisions, mails, verification }: Story, runtime: LocalRuntime, 
 
 function summary(story: Story, runtime: LocalRuntime, ok: boolean, took: number): object {
   return {
-    ok, local: true, seconds: took, authorisationEvaluated: runtime.file.authorisationEvaluated, runId: story.runId, steps: story.steps, decisions: story.decisions,
+    ok, local: true, seconds: took, authorisationEvaluated: runtime.file.authorisationEvaluated, runIds: story.runIds, steps: story.steps, decisions: story.decisions,
     mails: story.mails.map(({ to, subject, file }) => ({ to, subject, file: relative(root, file) })), verification: story.verification,
   };
 }
 
 new Command('npm start --')
-  .description('Runs the example agent on this machine and plays its story.')
+  .description('Runs the example agents on this machine and plays their story.')
   .option('--once', 'end after the story: exit code 0 when every step is as it should be')
   .option('--fresh', 'forget earlier starts: without it the log goes on where it was')
   .option('--json', 'print one JSON summary on standard output; progress goes to standard error')

@@ -2,6 +2,7 @@ export * from './action/action-catalog';
 export * from './action/action-code';
 export * from './action/agent-action';
 export * from './audit/audit-log-table';
+export * from './card/card-approver';
 export * from './card/scope-card';
 export * from './controls/agent-controls';
 export * from './database/controls-cluster';

@@ -30,7 +30,7 @@ export interface LocalFile {
     readonly operator: Keys;
     /** A session of the auditor role. */
     readonly auditor: Keys | null;
-    readonly agents: Readonly<Record<string, { readonly compute: Keys | null; readonly run: Keys | null }>>;
+    readonly agents: Readonly<Record<string, { readonly compute: Keys | null; readonly trigger: Keys | null; readonly run: Keys | null }>>;
   };
   readonly resources: {
     readonly controlsName: string;
@@ -78,8 +78,11 @@ export function describe({ folder, url, page, account, postgres, database, clust
       operator: keysOf(principals.addUser('operator', [{ name: 'operator', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } }])),
       auditor: auditor ? keysOf(principals.addSession(auditor, 'auditor', { mfa: true })) : null,
       agents: Object.fromEntries(agents.map((agent) => {
-        const compute = computeOf(account, agent);
-        return [agent, { compute: compute ? keysOf(principals.addSession(compute, `${agent}-compute`)) : null, run: null }];
+        const session = (route: string, name: string): Keys | null => {
+          const role = mayPost(account, `/agents/${agent}/${route}`);
+          return role ? keysOf(principals.addSession(role, name)) : null;
+        };
+        return [agent, { compute: session('runs', `${agent}-compute`), trigger: session('requests', `${agent}-trigger`), run: null }];
       })),
     },
     resources: {
@@ -107,7 +110,7 @@ export function keysOf({ arn, accessKeyId, secretAccessKey, sessionToken }: Prin
   return { arn, accessKeyId, secretAccessKey, sessionToken };
 }
 
-/** The role that may start runs of this agent, which is what `grantStartRun` gave. */
-function computeOf(account: Account, agent: string): Role | undefined {
-  return [...account.principals.roles.values()].find(({ policies }) => policies.some(({ policy }) => JSON.stringify(policy).includes(`/POST/agents/${agent}/runs`)));
+/** The role that may post to this route, which is what `grantStartRun` and `grantTrigger` gave. */
+function mayPost(account: Account, route: string): Role | undefined {
+  return [...account.principals.roles.values()].find(({ policies }) => policies.some(({ policy }) => JSON.stringify(policy).includes(`/POST${route}"`)));
 }

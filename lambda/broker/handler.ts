@@ -3,29 +3,36 @@ import type { AssumeRoleCommandOutput } from '@aws-sdk/client-sts';
 import * as v from 'valibot';
 import { agentRoleName, agentSecretName, SCOPE_STAGE } from '../../lib/scope/names';
 import { arg, callFunction, required } from '../database/connection';
-import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
+import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { identifier, parse, plainText } from '../http/parse';
 import { sessionPolicy } from './session-policy';
 
-const StartRun = v.strictObject({
-  request: v.strictObject({ text: plainText(8_000), reference: v.optional(identifier(200)) }),
-  model: v.optional(identifier(100)),
-});
+const Asked = v.strictObject({ text: plainText(8_000), reference: v.optional(identifier(200)) });
+const Ask = v.strictObject({ request: Asked });
+const StartRun = v.strictObject({ request: Asked, model: v.optional(identifier(100)) });
+const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 'the id that the trigger was given is expected')), model: v.optional(identifier(100)) });
+
+/** `POST /agents/{agent}/requests`: what a trigger asks. It gets an id to hand on, and no credentials. */
+async function ask(agent: string, { body, caller }: HttpRequest): Promise<HttpResponse> {
+  const { request } = parse(Ask, body);
+  const asked = await callFunction<{ refused?: string }>('gate.ask', { agent: arg.text(agent), body: arg.text(request.text), reference: arg.text(request.reference), asked_by: arg.text(caller.arn) });
+  if (asked.refused !== undefined) throw refusal(asked.refused);
+  return { status: 201, body: asked };
+}
 
 /** `POST /agents/{agent}/runs`: IAM has checked that the caller may start this agent; the card and its approval are checked here. */
-async function startRun({ path, body, caller }: HttpRequest): Promise<HttpResponse> {
-  const agent = path.agent ?? '';
-  if (!/^[a-z][a-z0-9-]{0,23}$/.test(agent)) throw new HttpError(404, 'AgentUnknown', 'there is no agent of this name');
-  const { request, model } = parse(StartRun, body);
+async function startRun(agent: string, { body, caller }: HttpRequest): Promise<HttpResponse> {
+  const start = typeof body === 'object' && body !== null && 'requestId' in body ? parse(StartAsked, body) : parse(StartRun, body);
+  const request = 'request' in start ? start.request : undefined;
   const runId = `run-${randomUUID()}`;
   const seconds = Number(required('SESSION_SECONDS'));
 
   const digest = await currentCardDigest(agent);
   const started = await callFunction<{ refused?: string; expiresAt?: string }>('gate.start_run', {
-    run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.arn), digest: arg.text(digest), request: arg.text(request.text),
-    reference: arg.text(request.reference), model: arg.text(model), seconds: arg.int(seconds),
+    run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.arn), digest: arg.text(digest), body: arg.text(request?.text),
+    request: arg.optionalUuid('requestId' in start ? start.requestId : null), reference: arg.text(request?.reference), model: arg.text(start.model), seconds: arg.int(seconds),
   });
-  if (started.refused !== undefined) throw new HttpError(started.refused === 'AgentUnknown' ? 404 : 403, started.refused, REFUSALS[started.refused] ?? 'the run was refused');
+  if (started.refused !== undefined) throw refusal(started.refused);
 
   const session = await assume(agent, runId, caller.sessionName, seconds);
   // Until this commits the session opens nothing: the gate knows runs by the session that STS named.
@@ -46,7 +53,15 @@ const REFUSALS: Readonly<Record<string, string>> = {
   AgentDisabled: 'the agent is disabled; two people can bring it back',
   CardNotApproved: 'nobody has approved the card that is deployed; its security owner approves its digest',
   CardChanged: 'the card changed since the scope was written; deploy again',
+  ReviewOverdue: 'the card is past its review; review it and give it a new date',
+  RequestUnknown: 'no trigger asked this of this agent',
+  RequestUsed: 'the request has had its run; a trigger asks again',
+  RequestExpired: 'the request is over an hour old; a trigger asks again',
 };
+
+function refusal(code: string): HttpError {
+  return new HttpError(code === 'AgentUnknown' ? 404 : 403, code, REFUSALS[code] ?? 'the run was refused');
+}
 
 /** The digest of the scope as Secrets Manager has it now: read fresh, so a changed scope starts no run under an old one. */
 async function currentCardDigest(agent: string): Promise<string | null> {
@@ -73,4 +88,8 @@ async function assume(agent: string, runId: string, starter: string, seconds: nu
   }));
 }
 
-export const handler = httpHandler(startRun);
+export const handler = httpHandler((request) => {
+  const agent = request.path.agent ?? '';
+  if (!/^[a-z][a-z0-9-]{0,23}$/.test(agent)) throw refusal('AgentUnknown');
+  return request.route.endsWith('/requests') ? ask(agent, request) : startRun(agent, request);
+});

@@ -26,7 +26,7 @@ export interface CallOptions {
 
 /** Where a hold stands. */
 export interface HoldState {
-  readonly status: 'pending' | 'approved' | 'rejected' | 'expired';
+  readonly status: 'pending' | 'approved' | 'rejected' | 'expired' | 'cancelled';
   /** What became of an approved call: `executing`, `executed`, `failed`, `refused`, `unknown`. */
   readonly outcome: string;
   readonly result: unknown;
@@ -48,16 +48,23 @@ export interface Run {
   /** Where a hold of this run stands. */
   hold(holdId: string): Promise<HoldState>;
   /** Waits for the verdict of a hold. */
-  settled(holdId: string): Promise<'approved' | 'rejected' | 'expired'>;
+  settled(holdId: string): Promise<'approved' | 'rejected' | 'expired' | 'cancelled'>;
 }
 
 /** What a run is about. */
 export interface RunRequest {
-  /** Counts as the trusted request only if a trigger starts the run, or the card says `request: { trusted-from: compute }`. */
+  /** Counts as the trusted request only if a trigger asks it, or the card says `request: { trusted-from: compute }`. */
   readonly text: string;
   /** Ticket, request or business event. */
   readonly reference?: string;
   /** Model and version that will propose the calls, as `name@version`; recorded on every decision as the agent's own claim. */
+  readonly model?: string;
+}
+
+/** A request that a trigger asked; it is good for one run, within the hour. */
+export interface AskedRequest {
+  readonly requestId: string;
+  /** Model and version that will propose the calls, as `name@version`. */
   readonly model?: string;
 }
 
@@ -80,10 +87,17 @@ export class AgentClient {
 
   private constructor(private readonly api: SignedApi, private readonly agentName: string) {}
 
+  /** Asks something of the agent, as a trigger that `grantTrigger` named. Hand the id on to the agent's program, which starts the run. */
+  public async ask(request: Omit<RunRequest, 'model'>): Promise<{ readonly requestId: string; readonly expiresAt: Date }> {
+    const { requestId, expiresAt } = await this.api.send<{ requestId: string; expiresAt: string }>('POST', `/agents/${this.agentName}/requests`, { request });
+    return { requestId, expiresAt: new Date(expiresAt) };
+  }
+
   /** Starts a run. @throws `GateError` with the broker's code, such as `AgentDisabled` or `CardNotApproved`. */
-  public async startRun(request: RunRequest): Promise<Run> {
+  public async startRun(request: RunRequest | AskedRequest): Promise<Run> {
     const { model, ...asked } = request;
-    const started = await this.api.send<{ runId: string; expiresAt: string; credentials: Credentials }>('POST', `/agents/${this.agentName}/runs`, { request: asked, ...(model === undefined ? {} : { model }) });
+    const body = 'requestId' in asked ? asked : { request: asked };
+    const started = await this.api.send<{ runId: string; expiresAt: string; credentials: Credentials }>('POST', `/agents/${this.agentName}/runs`, { ...body, ...(model === undefined ? {} : { model }) });
     return new StartedRun(this.api.as(started.credentials), started.runId, new Date(started.expiresAt), started.credentials);
   }
 }
@@ -101,7 +115,7 @@ class StartedRun implements Run {
     return this.api.send<HoldState>('GET', `/holds/${holdId}`);
   }
 
-  public async settled(holdId: string): Promise<'approved' | 'rejected' | 'expired'> {
+  public async settled(holdId: string): Promise<'approved' | 'rejected' | 'expired' | 'cancelled'> {
     for (let pause = 1_000; ; pause = Math.min(pause * 1.5, 15_000)) {
       const { status } = await this.hold(holdId);
       if (status !== 'pending') return status;

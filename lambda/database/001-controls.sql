@@ -24,10 +24,13 @@ create table controls.action (
   function_name text not null, bundle_digest text not null, registered_at timestamptz not null
 );
 
--- One row per card that was ever registered: a run pins the digest it started under.
+-- People who may approve cards, and the public keys that prove it.
+create table controls.signer (name text primary key, public_key text not null);
+
+-- One row per card that was ever registered: a run pins the digest it started under. Without an approver it is not in force.
 create table controls.scope (
   agent text not null, card_digest text not null, environment text not null, card text not null, compiled text not null,
-  approved_by text, approved_at timestamptz, registered_at timestamptz not null, primary key (agent, card_digest, environment)
+  approved_by text, signatures text not null, review_by date not null, registered_at timestamptz not null, primary key (agent, card_digest, environment)
 );
 
 create table controls.agent (
@@ -35,8 +38,13 @@ create table controls.agent (
   foreign key (name, card_digest, environment) references controls.scope (agent, card_digest, environment)
 );
 
+-- What a trigger asked of an agent. Its compute may turn it into one run.
+create table controls.request (
+  request_id uuid primary key, agent text not null, body text not null, reference text, asked_by text not null, asked_at timestamptz not null, run_id text unique
+);
+
 create table controls.run (
-  run_id text primary key, agent text not null, card_digest text not null, environment text not null, starter text not null,
+  run_id text primary key, agent text not null, card_digest text not null, environment text not null, starter text not null, asked_by text not null,
   principal_id text unique, request text, request_trusted boolean not null, reference text, model text,
   started_at timestamptz not null, expires_at timestamptz not null
 );
@@ -59,7 +67,8 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = p_login) then
     execute format('create role %I nologin inherit', p_login);
   end if;
-  execute format('alter role %I login connection limit %s password %L', p_login, case when p_agent is null then 40 else 10 end, p_verifier);
+  -- The one of a pair that no secret names yet has no verifier: it cannot log in.
+  execute format('alter role %I %s connection limit %s password %L', p_login, case when p_verifier is null then 'nologin' else 'login' end, case when p_agent is null then 40 else 10 end, p_verifier);
   execute format('alter role %I set statement_timeout = %L', p_login, '20s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', p_login, '60s');
   execute format('grant %I to %I with inherit true, set false', p_role, p_login);
@@ -102,24 +111,42 @@ begin
   execute format('alter table %s enable row level security', p_table);
 end $$;
 
--- Registers one agent's compiled card. For synthetic data a card is in force at once; for production data, only when a person
--- approved its digest.
-create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text, p_production boolean) returns boolean language plpgsql as $$
+-- Registers one agent's compiled card and whether it is in force: who approved it, or null. Answers what changed.
+create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text, p_approved_by text, p_signatures text) returns text language plpgsql as $$
 declare
   v_other text := (select stack from controls.agent where name = p_name and stack <> p_stack);
+  v_before controls.scope := (select s from controls.scope s where s.agent = p_name and s.card_digest = p_digest and s.environment = p_environment);
   v_changed boolean;
 begin
   if v_other is not null then
     raise exception 'AgentElsewhere: % is registered by stack %; remove it there first', p_name, v_other;
   end if;
   v_changed := not exists (select from controls.agent where name = p_name and card_digest = p_digest and environment = p_environment);
-  insert into controls.scope (agent, card_digest, environment, card, compiled, approved_by, approved_at, registered_at)
-    values (p_name, p_digest, p_environment, p_card, p_compiled,
-      case when p_production then null else 'automatic, synthetic data' end, case when p_production then null else controls.now() end, controls.now())
-    on conflict (agent, card_digest, environment) do update set compiled = excluded.compiled;
+  insert into controls.scope values (p_name, p_digest, p_environment, p_card, p_compiled, p_approved_by, p_signatures, (p_card::json ->> 'review-by')::date, controls.now())
+    on conflict (agent, card_digest, environment) do update set compiled = excluded.compiled, approved_by = excluded.approved_by, signatures = excluded.signatures;
   insert into controls.agent (name, stack, environment, card_digest, secret_arn) values (p_name, p_stack, p_environment, p_digest, p_secret)
     on conflict (name) do update set environment = excluded.environment, card_digest = excluded.card_digest, secret_arn = excluded.secret_arn;
-  return v_changed;
+  return json_build_object('changed', v_changed, 'approved', p_approved_by is not null and v_before.approved_by is distinct from p_approved_by, 'withdrawn', p_approved_by is null and v_before.approved_by is not null);
+end $$;
+
+-- Takes a login away: what it has open ends, and nobody can log in with it again.
+create function controls.drop_login(p_login text) returns void language plpgsql as $$
+begin
+  if not exists (select from pg_catalog.pg_roles where rolname = p_login) then return; end if;
+  execute format('alter role %I nologin', p_login);
+  execute format('grant %I to current_user with inherit true', p_login);
+  perform pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usename = p_login;
+  execute format('drop role %I', p_login);
+  delete from controls.login where login = p_login;
+end $$;
+
+-- Takes an agent away whose card disappeared: logins and their sessions, rights, and the right to any run or call. What it did stays told.
+create function controls.remove_agent(p_name text, p_role text) returns void language plpgsql as $$
+begin
+  perform controls.drop_login(login) from controls.login where agent = p_name;
+  perform controls.clear_role(p_role);
+  execute format('drop role if exists %I', p_role);
+  delete from controls.agent where name = p_name;
 end $$;
 
 create function controls.register_action(p_name text, p_stack text, p_manifest text, p_digest text, p_function text, p_bundle text) returns boolean language plpgsql as $$

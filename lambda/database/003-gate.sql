@@ -30,7 +30,7 @@ create table hold.hold (
   hold_id uuid primary key, decision_id uuid not null unique references gate.call, run_id text not null, agent text not null, action text not null,
   tier text not null, kind text not null check (kind in ('verify', 'human')), approvers text[] not null, people int not null, digest text not null,
   staged_at timestamptz not null, hold_until timestamptz not null,
-  status text not null default 'pending' check (status in ('pending', 'approved', 'rejected', 'expired')), token text
+  status text not null default 'pending' check (status in ('pending', 'approved', 'rejected', 'expired', 'cancelled')), token text
 );
 
 create index on hold.hold (agent) where status = 'pending';
@@ -45,20 +45,44 @@ create function gate.entry(p_kind text, p_run controls.run, p_decision uuid, p_f
     'facts', p_facts::text, 'inputs', p_inputs, 'output', p_output)))
 $$;
 
--- Starts a run, or says why not. Both are entries.
-create function gate.start_run(p_run text, p_agent text, p_starter text, p_digest text, p_request text, p_reference text, p_model text, p_seconds int)
+-- What a trigger asks of an agent. It is no session: the agent's compute turns it into one run within the hour, and cannot change it.
+create function gate.ask(p_agent text, p_body text, p_reference text, p_asked_by text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_request controls.request;
+  v_enabled boolean := (select enabled from controls.agent where name = p_agent);
+begin
+  if v_enabled is not true then
+    perform audit.chain(json_build_array(json_build_object('kind', 'request.refused', 'facts', json_build_object('asked_by', p_asked_by, 'refused', case when v_enabled is null then 'AgentUnknown' else 'AgentDisabled' end)::text)));
+    return json_build_object('refused', case when v_enabled is null then 'AgentUnknown' else 'AgentDisabled' end);
+  end if;
+  insert into controls.request values (gen_random_uuid(), p_agent, p_body, p_reference, p_asked_by, controls.now()) returning * into v_request;
+  perform audit.chain(json_build_array(json_build_object('kind', 'request.asked', 'agent', p_agent, 'facts',
+    json_build_object('request', v_request.request_id, 'asked_by', p_asked_by, 'reference', p_reference)::text, 'inputs', json_build_object('request', p_body)::text)));
+  return json_build_object('requestId', v_request.request_id, 'expiresAt', v_request.asked_at + interval '1 hour');
+end $$;
+
+-- Starts a run, or says why not. Both are entries. A request that a trigger asked is trusted; what the compute says itself is only
+-- where the card says so.
+create function gate.start_run(p_run text, p_agent text, p_starter text, p_digest text, p_body text, p_request uuid, p_reference text, p_model text, p_seconds int)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_agent controls.agent := (select a from controls.agent a where a.name = p_agent);
   v_scope controls.scope := (select s from controls.scope s where s.agent = p_agent and s.card_digest = v_agent.card_digest and s.environment = v_agent.environment);
+  v_grace int := (select value::int from controls.setting where name = 'review_grace_days');
+  v_request controls.request;
   v_run controls.run;
   v_refused text;
 begin
+  if p_request is not null then select * into v_request from controls.request where request_id = p_request and agent = p_agent for update; end if;
   v_refused := case
     when v_agent.name is null then 'AgentUnknown'
     when not v_agent.enabled then 'AgentDisabled'
     when v_scope.approved_by is null then 'CardNotApproved'
     when v_scope.card_digest is distinct from p_digest then 'CardChanged'
+    when v_scope.review_by + v_grace < (controls.now() at time zone 'UTC')::date then 'ReviewOverdue'
+    when p_request is not null and v_request.request_id is null then 'RequestUnknown'
+    when v_request.run_id is not null then 'RequestUsed'
+    when v_request.asked_at <= controls.now() - interval '1 hour' then 'RequestExpired'
     when exists (select from controls.run where run_id = p_run) then 'RunIdUsed'
     when p_seconds < 900 or p_seconds >= 3600 then 'SessionTooLong'
   end;
@@ -67,13 +91,14 @@ begin
       json_build_object('refused', v_refused, 'starter', p_starter)::text)));
     return json_build_object('refused', v_refused);
   end if;
-  -- Only the card can make what the compute says a trusted request; a trigger has a route of its own.
-  insert into controls.run values (p_run, p_agent, p_digest, v_agent.environment, p_starter, null, p_request,
-    (v_scope.compiled::json ->> 'trustedFrom') = 'compute', p_reference, p_model, controls.now(), controls.now() + make_interval(secs => p_seconds))
+  insert into controls.run values (p_run, p_agent, p_digest, v_agent.environment, p_starter, coalesce(v_request.asked_by, p_starter), null, coalesce(v_request.body, p_body),
+    p_request is not null or v_scope.compiled::json ->> 'trustedFrom' = 'compute', coalesce(v_request.reference, p_reference), p_model, controls.now(), controls.now() + make_interval(secs => p_seconds))
     returning * into v_run;
-  perform gate.entry('run.started', v_run, null, json_build_object('card_digest', p_digest, 'environment', v_run.environment, 'approved_by', v_scope.approved_by,
-    'starter', p_starter, 'request_trusted', v_run.request_trusted, 'reference', p_reference, 'model', p_model, 'expires_at', v_run.expires_at),
-    json_build_object('request', p_request)::text, null);
+  update controls.request set run_id = p_run where request_id = p_request;
+  perform gate.entry('run.started', v_run, null, json_build_object('card_digest', p_digest, 'scope_version', encode(sha256(convert_to(v_scope.compiled, 'UTF8')), 'hex'), 'environment', v_run.environment, 'approved_by', v_scope.approved_by,
+    'review_overdue', v_scope.review_by < (controls.now() at time zone 'UTC')::date, 'starter', p_starter, 'asked_by', v_run.asked_by, 'request', p_request, 'request_trusted', v_run.request_trusted,
+    'reference', v_run.reference, 'model', p_model, 'expires_at', v_run.expires_at),
+    json_build_object('request', v_run.request)::text, null);
   return json_build_object('run', p_run, 'expiresAt', v_run.expires_at);
 end $$;
 
@@ -192,9 +217,13 @@ begin
       v_reasons := v_reasons || to_jsonb(format('LimitExceeded: the limit %s is used up', v_limit));
     end if;
   end if;
-  if v_verdict = 'hold' and v_kind = 'auto' then
+  if v_verdict = 'permit' and v_kind = 'standing' and controls.now() >= ((v_rule ->> 'until')::date + 1)::timestamp at time zone 'UTC' then
+    v_verdict := 'hold';
+    v_reasons := v_reasons || to_jsonb(format('StandingExpired: the standing approval of %s ended on %s', v_rule ->> 'grantedBy', v_rule ->> 'until'));
+  end if;
+  if v_verdict = 'hold' and v_kind in ('auto', 'standing') then
     -- Doubt about a call that nobody would have been asked about goes to the strictest tier there is for people.
-    select name, kind, window_seconds, people, approvers into v_tier, v_kind, v_window, v_people, v_approvers
+    select name, kind, window_seconds, people, case when cardinality(v_approvers) > 0 then v_approvers else approvers end into v_tier, v_kind, v_window, v_people, v_approvers
       from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
     if not found then v_verdict := 'deny'; v_reasons := v_reasons || '"NoTierForPeople: the hold queue has no human tier"'; end if;
   end if;

@@ -45,7 +45,7 @@ begin
   v_mine := (select v from hold.verdict v where v.hold_id = p_hold and v.person = p_person);
   v_refused := case
     when hold.is_for(v_hold, p_groups) is not true then 'NotAnApprover'
-    when lower(p_person) = lower(regexp_replace(v_run.starter, '^.*/', '')) or exists (select from controls.scope s, json_each_text(s.card::json -> 'owners') o
+    when lower(p_person) in (lower(regexp_replace(v_run.starter, '^.*/', '')), lower(regexp_replace(v_run.asked_by, '^.*/', ''))) or exists (select from controls.scope s, json_each_text(s.card::json -> 'owners') o
       where s.agent = v_run.agent and s.card_digest = v_run.card_digest and o.key = 'product' and lower(o.value) = lower(p_person)) then 'OwnRequest'
     when v_mine.person is not null and v_mine.verdict <> p_verdict then 'AlreadyDecided'
     when v_mine.person is not null then null
@@ -79,6 +79,21 @@ create function hold.cancel(p_hold hold.hold) returns void language plpgsql as $
 begin
   update gate.call set status = p_hold.status where decision_id = p_hold.decision_id;
   update gate.usage set released = true where decision_id = p_hold.decision_id;
+end $$;
+
+-- Cancels whatever of an agent waits for people; its calls have no effect any more.
+create function hold.cancel_all(p_agent text, p_reason text) returns int language plpgsql as $$
+declare
+  v_hold hold.hold;
+  v_count int := 0;
+begin
+  for v_hold in select * from hold.hold where agent = p_agent and status = 'pending' for update loop
+    update hold.hold set status = 'cancelled' where hold_id = v_hold.hold_id returning * into v_hold;
+    perform hold.cancel(v_hold);
+    perform hold.entry('hold.cancelled', v_hold, jsonb_build_object('reason', p_reason), null);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
 end $$;
 
 -- Ends a hold that nobody answered. Called early, or after a verdict, it changes nothing and says how things stand.
@@ -126,7 +141,7 @@ grant usage on schema hold to {{role.executor}}, {{role.decide}}, {{role.expiry}
 
 revoke all on all functions in schema gate, hold from public;
 
-grant execute on function gate.start_run(text, text, text, text, text, text, text, int), gate.bind_run(text, text) to {{role.broker}};
+grant execute on function gate.ask(text, text, text, text), gate.start_run(text, text, text, text, text, uuid, text, text, int), gate.bind_run(text, text) to {{role.broker}};
 
 grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text, text) to {{role.gate}};
 

@@ -85,5 +85,6 @@ export async function callFunction<T>(name: string, args: Readonly<Record<string
 export const arg = {
   text: (value: string | null | undefined) => ({ cast: 'text', value: value ?? null }),
   uuid: (value: string) => ({ cast: 'uuid', value }),
+  optionalUuid: (value: string | null) => ({ cast: 'uuid', value }),
   int: (value: number) => ({ cast: 'int', value }),
 } as const;

@@ -1,6 +1,7 @@
 import { Validator } from '@cfworker/json-schema';
 import type { Rule, Tool } from '../../lib/scope/compile';
 import type { PolicySet } from './policy-set';
+import { namedBy } from './provenance';
 
 /** A call as the agent proposed it. */
 export interface Proposal {
@@ -18,6 +19,8 @@ export interface Known {
   readonly manifestDigest: string | null;
   /** Rules whose row condition holds for this call. */
   readonly rowsHold: readonly string[];
+  /** What was asked of the run, where a trigger asked it or the card trusts its compute; else null. */
+  readonly trustedRequest: string | null;
 }
 
 /** The gate's verdict, before windowed limits. */
@@ -54,16 +57,16 @@ export function decide(policies: PolicySet, proposal: Proposal, known: Known): V
   const [ruleId, rule] = rules.reduce(stricter);
   const missing = missingEvidence(rule, proposal);
   if (missing.length > 0) return { ...deny(...missing), ruleId, rule };
-  const doubts = doubtsAbout(rule, tool);
+  const doubts = doubtsAbout(rule, tool, proposal, known);
   return { verdict: doubts.length > 0 ? 'hold' : 'permit', reasons: doubts, ruleId, rule };
 }
 
-const RANK = { auto: 0, verify: 1, human: 2 } as const;
+const RANK = { auto: 0, standing: 1, verify: 2, human: 3 } as const;
 
 /** Where scopes overlap all of them count: the scope that asks most of people names the permission, and no demand of the other is lost. */
 function stricter([aId, a]: readonly [string, Rule], [bId, b]: readonly [string, Rule]): readonly [string, Rule] {
   const [id, named] = RANK[b.kind] > RANK[a.kind] || (b.kind === a.kind && b.people > a.people) ? [bId, b] as const : [aId, a] as const;
-  const windows = [a, b].filter(({ kind }) => kind !== 'auto').map(({ windowSeconds }) => windowSeconds);
+  const windows = [a, b].filter(({ windowSeconds }) => windowSeconds > 0).map(({ windowSeconds }) => windowSeconds);
   const both = a.approvers.length > 0 && b.approvers.length > 0;
   return [id, {
     ...named,
@@ -72,6 +75,7 @@ function stricter([aId, a]: readonly [string, Rule], [bId, b]: readonly [string,
     approvers: both && a.approvers.some((group) => b.approvers.includes(group)) ? a.approvers.filter((group) => b.approvers.includes(group)) : named.approvers.length > 0 ? named.approvers : [...a.approvers, ...b.approvers],
     requires: [...new Set([...a.requires, ...b.requires])],
     limits: [...a.limits, ...b.limits],
+    ...(a.until !== undefined && b.until !== undefined && named.until !== undefined ? { until: a.until < b.until ? a.until : b.until } : {}),
     ...(named.row ?? a.row ?? b.row ? { row: named.row ?? a.row ?? b.row } : {}),
   }];
 }
@@ -83,10 +87,11 @@ function missingEvidence(rule: Rule, { justification, reference }: Proposal): st
   ];
 }
 
-function doubtsAbout(rule: Rule, tool: Tool): string[] {
-  if (rule.kind !== 'auto') return [`TierAsksPeople: ${rule.scope} is of tier ${rule.tier}`];
-  // Nothing yet proves where the value of a sink came from, so an effect that goes somewhere is asked about.
-  return tool.effect === 'write' && tool.sinks.length > 0 ? [`ProvenanceUnknown: ${tool.sinks.join(', ')} decides where the effect goes`] : [];
+function doubtsAbout(rule: Rule, tool: Tool, { parameters }: Proposal, { trustedRequest }: Known): string[] {
+  if (rule.kind === 'verify' || rule.kind === 'human') return [`TierAsksPeople: ${rule.scope} is of tier ${rule.tier}`];
+  // Where an effect goes must come from whoever asked for it; the agent cannot vouch for it.
+  const unnamed = tool.effect === 'write' ? tool.sinks.filter((sink) => !namedBy(trustedRequest, parameters[sink])) : [];
+  return unnamed.length > 0 ? [`ProvenanceUnknown: ${unnamed.join(', ')} decides where the effect goes, and no trusted request names it`] : [];
 }
 
 /** Faults of the parameters against the very schema that the model is shown. Names of fields only: values may be anybody's. */

@@ -18,9 +18,10 @@ const Call = v.strictObject({
   reference: v.optional(identifier(200)),
 });
 
-interface Opened extends Known {
+interface Opened extends Omit<Known, 'trustedRequest'> {
   readonly refused?: string;
   readonly request: string | null;
+  readonly requestTrusted: boolean;
   readonly saw: readonly string[];
   readonly replay: Replay | null;
   readonly scopeVersion: string;
@@ -72,7 +73,7 @@ async function judge(opened: Opened, proposal: Proposal, principal: string): Pro
       const scope = await inChunks((chunk) => callFunction<string | null>('gate.read_scope', { principal: arg.text(principal), chunk: arg.int(chunk) }));
       policies = new PolicySet(opened.scopeVersion, JSON.parse(scope) as CompiledScope);
     }
-    return decide(policies, proposal, opened);
+    return decide(policies, proposal, { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null });
   } catch {
     // Whatever could not be evaluated is a deny; the caller learns no more than that.
     return { verdict: 'deny', reasons: ['NotEvaluated: the policies of this agent could not be evaluated'] };

@@ -28,7 +28,7 @@ export class PolicySet {
       principal: { type: 'Agent', id: agent },
       action: { type: 'Action', id: action },
       resource: { type: 'Tool', id: action },
-      context: { parameters, columns } as never,
+      context: { parameters, columns, lengths: lengthsOf(parameters) } as never,
       preparsedPolicySetId: this.version,
       entities: [],
     });
@@ -36,4 +36,9 @@ export class PolicySet {
     const reasons = new Set(answer.response.diagnostics.reason);
     return Object.keys(this.scope.policies).filter((id) => reasons.has(id));
   }
+}
+
+/** How many characters each text has, as Postgres counts them; Cedar cannot measure text. */
+function lengthsOf(parameters: Readonly<Record<string, unknown>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string').map(([name, text]) => [name, [...text].length]));
 }

@@ -1,10 +1,12 @@
+import { createPublicKey } from 'node:crypto';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { approvalState, CardSigner, keyId } from '../../lib/scope/approval';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { compile } from '../../lib/scope/compile';
 import { compileSql } from '../../lib/scope/compile-sql';
 import { ControlsError } from '../../lib/scope/controls-error';
 import { Manifest, manifestDigest } from '../../lib/scope/manifest';
-import { agentLogin, agentRoleName, agentSecretName, dutyRole, dutySecretName, SCOPE_STAGE } from '../../lib/scope/names';
+import { agentLogin, agentRoleName, agentSecretName, dutyLogin, dutyRole, dutySecretName, SCOPE_STAGE } from '../../lib/scope/names';
 import type { AgentRegistration, Registration } from '../../lib/scope/registration';
 import type { Tier } from '../../lib/scope/tier';
 import { Run, transaction } from './owner-session';
@@ -12,12 +14,14 @@ import { scramVerifier } from './scram';
 
 const secrets = new SecretsManagerClient({});
 
-/** Writes what one stack declares: tiers and logins of handlers, then actions, then the agents that call them. */
+/** Writes what one stack declares: tiers, signers and logins of handlers, then actions, then the agents that call them; and takes away what it declares no more. */
 export async function register(controlsName: string, stack: string, registration: Registration): Promise<void> {
-  if (registration.tiers) await transaction((run) => registerTiers(run, registration.tiers as readonly Tier[]));
+  const { tiers, signers, reviewGraceDays } = registration;
+  if (tiers) await transaction((run) => registerTiers(run, tiers));
+  if (signers) await transaction((run) => registerSigners(run, signers, reviewGraceDays));
   for (const duty of registration.duties) {
     const { username, password } = await credential(dutySecretName(controlsName, duty));
-    await transaction((run) => ensureLogin(run, username, dutyRole(controlsName, duty), password, { duty }));
+    await transaction((run) => ensureLogins(run, username, [dutyLogin(controlsName, duty, 'a'), dutyLogin(controlsName, duty, 'b')], dutyRole(controlsName, duty), password, { duty }));
   }
   for (const action of registration.actions) {
     const { manifest, functionName, bundleDigest } = action;
@@ -29,6 +33,41 @@ export async function register(controlsName: string, stack: string, registration
     });
   }
   for (const agent of registration.agents) await registerAgent(controlsName, stack, agent);
+  await removeWhatIsGone(controlsName, stack, registration);
+}
+
+/** A card that disappeared from its stack takes its agent along: logins and their sessions, rights, whatever waits for people. */
+async function removeWhatIsGone(controlsName: string, stack: string, { agents, actions }: Registration): Promise<void> {
+  const known = new Set(agents.map(({ card }) => card.agent));
+  for (const { name } of await transaction((run) => run('select name from controls.agent where stack = :stack order by name', { stack }))) {
+    const agent = String(name);
+    if (known.has(agent)) continue;
+    await transaction(async (run) => {
+      const [held] = await run("select hold.cancel_all(:agent, 'agent removed') as cancelled", { agent });
+      await run('select controls.remove_agent(:agent, :role)::text', { agent, role: agentRoleName(controlsName, agent) });
+      await entry(run, 'agent.removed', agent, { stack, holds_cancelled: Number(held?.cancelled) });
+    });
+  }
+  const declared = new Set(actions.map(({ manifest }) => manifest.name));
+  await transaction(async (run) => {
+    for (const { name } of await run('select name from controls.action where stack = :stack order by name', { stack })) {
+      if (declared.has(String(name))) continue;
+      await run('delete from controls.action where name = :name', { name: String(name) });
+      await entry(run, 'action.removed', null, { action: String(name), stack });
+    }
+  });
+}
+
+async function registerSigners(run: Run, signers: readonly CardSigner[], reviewGraceDays: number | null): Promise<void> {
+  const all = (): Promise<Record<string, unknown>[]> => run("select name, public_key from controls.signer union all select 'review_grace_days', value from controls.setting where name = 'review_grace_days' order by 1");
+  const before = await all();
+  await run('delete from controls.signer');
+  for (const { name, publicKey } of signers) await run('insert into controls.signer values (:name, :key)', { name, key: publicKey });
+  await run("delete from controls.setting where name = 'review_grace_days'");
+  if (reviewGraceDays !== null) await run("insert into controls.setting values ('review_grace_days', :days)", { days: String(reviewGraceDays) });
+  if (canonicalJson(before) !== canonicalJson(await all())) {
+    await entry(run, 'signers.registered', null, { signers: signers.map(({ name, publicKey }) => ({ name, key: keyId(createPublicKey(publicKey)) })), review_grace_days: reviewGraceDays });
+  }
 }
 
 async function registerTiers(run: Run, tiers: readonly Tier[]): Promise<void> {
@@ -42,32 +81,46 @@ async function registerTiers(run: Run, tiers: readonly Tier[]): Promise<void> {
   if (canonicalJson(before) !== canonicalJson(after)) await entry(run, 'tiers.registered', null, { tiers: after });
 }
 
-async function registerAgent(controlsName: string, stack: string, { card, environment }: AgentRegistration): Promise<void> {
+async function registerAgent(controlsName: string, stack: string, { card, environment, approval }: AgentRegistration): Promise<void> {
   const { username, password, arn } = await credential(agentSecretName(controlsName, card.agent));
-  if (username !== agentLogin(controlsName, card.agent, 'a') && username !== agentLogin(controlsName, card.agent, 'b')) {
-    throw new ControlsError('LoginShared', `the secret of ${card.agent} holds the login ${username}, which is not its own; restore the secret`);
-  }
   const compiled = await transaction(async (run) => {
     const manifests = (await run('select manifest from controls.action')).map(({ manifest }) => JSON.parse(String(manifest)) as Manifest);
     const tiers = (await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people from controls.tier')).map((row): Tier => ({
       name: String(row.name), kind: row.kind as Tier['kind'], windowSeconds: Number(row.window_seconds), approvers: JSON.parse(String(row.approvers)) as string[], people: Number(row.people),
     }));
+    const signers = (await run('select name, public_key from controls.signer')).map((row): CardSigner => ({ name: String(row.name), publicKey: String(row.public_key) }));
     const scope = compile({ card, environment, manifests, tiers });
-    await ensureLogin(run, username, agentRoleName(controlsName, card.agent), password, { agent: card.agent });
+    await ensureLogins(run, username, [agentLogin(controlsName, card.agent, 'a'), agentLogin(controlsName, card.agent, 'b')], agentRoleName(controlsName, card.agent), password, { agent: card.agent });
     for (const statement of compileSql(scope, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
-    const [row] = await run('select controls.register_agent(:name, :stack, :environment, :card, :digest, :compiled, :secret, :production) as changed', {
-      name: card.agent, stack, environment, card: canonicalJson(card), digest: scope.cardDigest, compiled: canonicalJson(scope), secret: arn, production: scope.production,
+    const { signed, faults } = approvalState(card, manifests, approval ?? undefined, signers);
+    const names = signed.map(({ by }) => by).join(', ');
+    const [row] = await run('select controls.register_agent(:name, :stack, :environment, :card, :digest, :compiled, :secret, :approvedBy, :signatures) as told', {
+      name: card.agent, stack, environment, card: canonicalJson(card), digest: scope.cardDigest, compiled: canonicalJson(scope), secret: arn,
+      approvedBy: faults.length === 0 ? names : scope.production ? null : 'automatic, synthetic data', signatures: canonicalJson(signed),
     });
-    if (row?.changed === true) await entry(run, 'agent.registered', card.agent, { card_digest: scope.cardDigest, environment });
+    const told = JSON.parse(String(row?.told)) as { changed: boolean; approved: boolean; withdrawn: boolean };
+    const facts = { card_digest: scope.cardDigest, environment };
+    if (told.changed) await entry(run, 'agent.registered', card.agent, { ...facts, production: scope.production, not_in_force: scope.production ? faults : [] });
+    if (told.approved && faults.length === 0) await entry(run, 'card.approved', card.agent, { ...facts, actions: approval?.actions, approvals: signed.map(({ by, at, key }) => ({ by, at, key })) });
+    if (told.withdrawn) await entry(run, 'card.withdrawn', card.agent, { ...facts, not_in_force: faults });
     return scope;
   });
   // Second: until it is written the broker sees two digests and starts no run.
   await putScope(agentSecretName(controlsName, card.agent), canonicalJson({ cardDigest: compiled.cardDigest, environment, scopes: card.scopes.map(({ scope }) => scope) }));
 }
 
-async function ensureLogin(run: Run, login: string, role: string, password: string, of: { readonly duty?: string; readonly agent?: string }): Promise<void> {
+/**
+ * Makes both logins of a pair, members of the one role that has the rights, so rights never follow a password. The one that the secret names
+ * gets its password; the other gets one when the secret is rotated, and until then cannot log in.
+ */
+async function ensureLogins(run: Run, current: string, pair: readonly string[], role: string, password: string, of: { readonly duty?: string; readonly agent?: string }): Promise<void> {
+  if (!pair.includes(current)) throw new ControlsError('LoginShared', `the secret of ${of.agent ?? of.duty ?? ''} holds the login ${current}, which is not its own; restore the secret`);
   await run('select controls.ensure_role(:role)::text', { role });
-  await run('select controls.ensure_login(:login, :role, :verifier, :duty, :agent)::text', { login, role, verifier: scramVerifier(password), duty: of.duty ?? null, agent: of.agent ?? null });
+  for (const login of pair) {
+    const known = (await run('select 1 from controls.login where login = :login', { login })).length > 0;
+    if (known && login !== current) continue; // its password, if it has one, is the rotation's
+    await run('select controls.ensure_login(:login, :role, :verifier, :duty, :agent)::text', { login, role, verifier: login === current ? scramVerifier(password) : null, duty: of.duty ?? null, agent: of.agent ?? null });
+  }
 }
 
 async function entry(run: Run, kind: string, agent: string | null, facts: object): Promise<void> {

@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { Token } from 'aws-cdk-lib';
+import { CardApproval } from '../scope/approval';
+import { approvalFromJson, approvalPath } from '../scope/approval-file';
 import { Card } from '../scope/card';
 import { cardFromObject, cardFromYaml } from '../scope/card-file';
 import { cardDigest } from '../scope/compile';
@@ -15,7 +17,7 @@ import { ControlsError } from '../scope/controls-error';
  */
 export class ScopeCard {
   /**
-   * Reads one card from a YAML file.
+   * Reads one card from a YAML file, and its approval from the file beside it: `refunder.yaml`, `refunder.approval.json`.
    *
    * @param path relative to the working directory of the CDK app, or absolute.
    * @throws `CardInvalid` with file, line, field, what was got, what was expected, and the fix.
@@ -28,7 +30,8 @@ export class ScopeCard {
     } catch (error) {
       throw new ControlsError('CardUnreadable', `${path}: ${(error as NodeJS.ErrnoException).code ?? 'error'} at ${file}; paths are relative to the working directory of the CDK app`);
     }
-    return new ScopeCard(cardFromYaml(text, relative(process.cwd(), file) || path));
+    const approval = approvalPath(file);
+    return new ScopeCard(cardFromYaml(text, relative(process.cwd(), file) || path), existsSync(approval) ? approvalFromJson(readFileSync(approval, 'utf8'), relative(process.cwd(), approval)) : undefined);
   }
 
   /**
@@ -51,11 +54,13 @@ export class ScopeCard {
    * Builds a card from data that is already parsed, in the shape of `scope-card.schema.json`.
    *
    * For apps that generate cards, and for Python, Java and .NET; the YAML file is what a reviewer should read.
+   *
+   * @param approvalFile written by `agent-controls scope approve`; without one the card starts no run on production data.
    */
-  public static fromObject(card: any): ScopeCard {
+  public static fromObject(card: any, approvalFile?: string): ScopeCard {
     const token = tokenIn(card, 'card');
     if (token !== undefined) throw new ControlsError('CardNeedsLiteral', `${token}: a value that is known only at deploy; write it out, because what a reviewer signs must be what is compiled`);
-    return new ScopeCard(cardFromObject(card));
+    return new ScopeCard(cardFromObject(card), approvalFile === undefined ? undefined : approvalFromJson(readFileSync(resolve(approvalFile), 'utf8'), approvalFile));
   }
 
   /** Name of the agent, 1 to 24 characters of `a-z`, `0-9` and `-`. */
@@ -72,9 +77,12 @@ export class ScopeCard {
 
   /** @internal */
   public readonly _card: Card;
+  /** @internal */
+  public readonly _approval: CardApproval | undefined;
 
-  private constructor(card: Card) {
+  private constructor(card: Card, approval: CardApproval | undefined) {
     this._card = card;
+    this._approval = approval;
     this.agentName = card.agent;
     this.scopeNames = card.scopes.map(({ scope }) => scope);
     this.actionNames = [...new Set(card.scopes.flatMap(({ call }) => (call ?? []).map(({ action }) => action)))];

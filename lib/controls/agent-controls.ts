@@ -7,6 +7,7 @@ import { ActionCatalog } from '../action/action-catalog';
 import { ActionCode } from '../action/action-code';
 import { AgentAction } from '../action/agent-action';
 import { AuditLogTable, IAuditLogTable } from '../audit/audit-log-table';
+import { CardApprover } from '../card/card-approver';
 import { ScopeCard } from '../card/scope-card';
 import { ControlsCluster } from '../database/controls-cluster';
 import { ControlsDatabase, IControlsDatabase } from '../database/controls-database';
@@ -68,6 +69,10 @@ export interface AgentControlsProps {
   readonly tiers?: HoldTier[];
   /** How long a run's credentials live. @default Duration.minutes(30) */
   readonly sessionDuration?: Duration;
+  /** People whose signature puts a card in force where production data is. @default - nobody: only environments with synthetic data start runs */
+  readonly cardApprovers?: CardApprover[];
+  /** How long after its `review-by` date a card still starts runs; whole days. @default - for ever; synth warns, and every run says so in the log */
+  readonly reviewGrace?: Duration;
   /** Where holds are announced. @default - a new topic, see `notificationTopic` */
   readonly notificationTopic?: sns.ITopic;
   /** What happens to the database. @default RemovalPolicy.RETAIN */
@@ -107,7 +112,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.database = new ControlsDatabase(this, 'Database', { controlsName: props.controlsName, cluster: props.cluster, removalPolicy: props.removalPolicy });
     this.controlsName = this.database.controlsName;
     this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database });
-    const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration });
+    const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration, cardApprovers: props.cardApprovers, reviewGrace: props.reviewGrace });
     this.broker = broker;
     this.url = broker.url;
     this.queue = new HoldQueue(this, 'Holds', { auditLog: this.auditLog, tiers: props.tiers, notificationTopic: props.notificationTopic });

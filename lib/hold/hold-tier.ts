@@ -52,7 +52,7 @@ export class HoldTier {
   private constructor(kind: 'verify' | 'human', props: HoldTierProps) {
     const { tierName = kind, window = Duration.minutes(5), approvers = [], approvalsRequired = 1 } = props;
     if (window.isUnresolved()) throw new ControlsError('HoldWindowNeedsLiteral', `window of tier ${tierName} is known only at deploy; write it out, because it stands on the card page`);
-    if (!/^[a-z][a-z0-9-]{0,23}$/.test(tierName) || tierName === 'auto') throw new ControlsError('TierInvalid', `tierName must be 1 to 24 of a-z, 0-9 and -, and not auto, got ${shown(tierName)}; rename the tier`);
+    if (!/^[a-z][a-z0-9-]{0,23}$/.test(tierName) || ['auto', 'standing'].includes(tierName)) throw new ControlsError('TierInvalid', `tierName must be 1 to 24 of a-z, 0-9 and -, and neither auto nor standing, got ${shown(tierName)}; rename the tier`);
     const windowSeconds = window.toSeconds();
     if (windowSeconds < MINUTE) throw new ControlsError('HoldWindowTooShort', `hold must be at least 1 minute, got ${window.toHumanString()}; raise window of tier ${tierName}`);
     if (windowSeconds > WEEK) throw new ControlsError('HoldWindowTooLong', `hold must be at most 7 days, got ${window.toHumanString()}; lower window of tier ${tierName}`);

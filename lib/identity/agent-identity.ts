@@ -30,6 +30,11 @@ export interface IAgentIdentity extends IResource {
    * `compute` needs no other permission, and gets none: it becomes the agent only for the length of a run.
    */
   grantStartRun(compute: iam.IGrantable): iam.Grant;
+  /**
+   * Lets a trigger, such as the system that a person files a request in, ask something of this agent. What it asks is the trusted request
+   * of one run. A trigger gets no credentials; it is never the agent's own compute (`TriggerIsCompute`).
+   */
+  grantTrigger(trigger: iam.IGrantable): iam.Grant;
 }
 
 /** Props of `AgentIdentity`. */
@@ -67,6 +72,10 @@ abstract class AgentIdentityBase extends Resource implements IAgentIdentity {
 
   public grantStartRun(compute: iam.IGrantable): iam.Grant {
     return iam.Grant.addToPrincipal({ grantee: compute, actions: ['execute-api:Invoke'], resourceArns: [invokeArn(this, this.broker.apiId, 'POST', `/agents/${this.agentName}/runs`)] });
+  }
+
+  public grantTrigger(trigger: iam.IGrantable): iam.Grant {
+    return iam.Grant.addToPrincipal({ grantee: trigger, actions: ['execute-api:Invoke'], resourceArns: [invokeArn(this, this.broker.apiId, 'POST', `/agents/${this.agentName}/requests`)] });
   }
 
   protected arnOfRole(): string {
@@ -143,7 +152,7 @@ export class AgentIdentity extends AgentIdentityBase {
     // A secret that CloudFormation deletes is gone at once; where production data is, it outlives a mistake.
     this.secret.applyRemovalPolicy(holdsProductionData(props.card._card, this.environment) ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
     this.secretArn = this.secret.ref;
-    StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment }, this.secret, (names) => this.faults(names));
+    StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment, approval: props.card._approval ?? null }, this.secret, (names) => this.faults(names));
   }
 
   /** Faults that show only once the whole app is there: actions and tiers may be declared after the agent. */
@@ -159,10 +168,10 @@ export class AgentIdentity extends AgentIdentityBase {
       });
       const groups = new Set(Object.values(rules).flatMap(({ approvers }) => approvers));
       const nobody = queue !== undefined && queue.approverGroups().length === 0;
-      if (nobody && Object.values(rules).some(({ kind }) => kind !== 'auto')) {
+      if (nobody && Object.values(rules).some(({ windowSeconds }) => windowSeconds > 0)) {
         refuse('ApproverMissing', `calls of ${this.agentName} wait for people, and neither its card nor a tier of ${queue.path} names approvers, so every one would expire; name a group under approval.approvers`);
       } else if (nobody && Object.values(rules).some(({ limits }) => limits.length > 0)) {
-        Annotations.of(this).addWarningV2('cdk-agent-controls:NoApprovers', `a call of ${this.agentName} that exceeds a limit is held, and no tier of ${queue.path} names approvers, so it would expire; add Approver.group(...) to a human tier`);
+        Annotations.of(this).addWarningV2('cdk-agent-controls:NoApprovers', `a call of ${this.agentName} that exceeds a limit is held, and neither its card nor a tier of ${queue.path} names approvers, so it would expire; add Approver.group(...) to a human tier, or name a group under approval.approvers`);
       }
       for (const group of queue ? [...groups].filter((name) => !queue.approverGroups().includes(name)) : []) {
         refuse('ApproverUnknown', `the card of ${this.agentName} names the approvers ${group}, and no tier of ${queue?.path ?? ''} does, so nobody could decide; add Approver.group('${group}') to a tier`);

@@ -5,9 +5,12 @@ import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { IAuditLogTable } from '../audit/audit-log-table';
 import { secretArnPattern } from '../database/access';
+import { CardApprover } from '../card/card-approver';
 import { DutyLogin } from '../database/duty-login';
 import { addSignedRoute, invokeArn } from '../gate/api-route';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
+import { AppIndex } from '../registration/app-index';
+import { StackRegistration } from '../registration/stack-registration';
 import { CROWN_JEWELS } from '../scope/compile-aws';
 import { ControlsError } from '../scope/controls-error';
 import { agentBoundaryName, agentPolicyName, agentRoleName, handlerName, parameterName, SCOPE_STAGE } from '../scope/names';
@@ -36,6 +39,18 @@ export interface RunBrokerProps {
    * @default Duration.minutes(30)
    */
   readonly sessionDuration?: Duration;
+  /**
+   * People whose signature puts a card in force where production data is.
+   *
+   * @default - nobody: only environments with synthetic data start runs
+   */
+  readonly cardApprovers?: CardApprover[];
+  /**
+   * How long after its `review-by` date a card still starts runs; whole days.
+   *
+   * @default - for ever; synth warns, and every run says so in the log
+   */
+  readonly reviewGrace?: Duration;
 }
 
 /** What another app must know of a broker whose control plane does not follow the naming rule. */
@@ -100,6 +115,12 @@ export class RunBroker extends Resource implements IRunBroker {
       resources: [`arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${agentRoleName(controls, '*')}`],
     }));
     addSignedRoute(this, 'StartRun', api.apiId, 'POST', '/agents/{agent}/runs', broker.function);
+    addSignedRoute(this, 'Ask', api.apiId, 'POST', '/agents/{agent}/requests', broker.function);
+    const signers = (props.cardApprovers ?? []).map(({ approverName, publicKey }) => ({ name: approverName, publicKey }));
+    const twice = signers.find(({ name }, index) => signers.findIndex((other) => other.name === name) !== index);
+    if (twice) throw new ControlsError('CardApproverDuplicate', `cardApprovers: ${twice.name} is there twice; a person has one key`);
+    StackRegistration.of(this, database).addSigners(signers, props.reviewGrace?.toDays() ?? null);
+    AppIndex.of(this).addSigners(controls, signers);
 
     const gate = [invokeArn(this, api.apiId, 'POST', '/calls'), invokeArn(this, api.apiId, 'GET', '/holds/*')];
     const crownJewels = [

@@ -1,6 +1,7 @@
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { IConstruct } from 'constructs';
+import { CardSigner } from '../scope/approval';
 import { Manifest } from '../scope/manifest';
 import { Tier } from '../scope/tier';
 
@@ -30,6 +31,7 @@ export class AppIndex {
   private readonly claimed = new Map<string, string>();
   private readonly noted: Manifest[] = [];
   private readonly queues = new Map<string, QueueEntry>();
+  private readonly signersOf = new Map<string, readonly CardSigner[]>();
 
   private constructor() {}
 
@@ -42,6 +44,11 @@ export class AppIndex {
 
   /** The hold queue of a control plane, if this app makes it. */
   public queue(controlsName: string): QueueEntry | undefined { return this.queues.get(controlsName); }
+
+  public addSigners(controlsName: string, signers: readonly CardSigner[]): void { this.signersOf.set(controlsName, signers); }
+
+  /** People who may approve cards, if this app says so. */
+  public signers(controlsName: string): readonly CardSigner[] | undefined { return this.signersOf.get(controlsName); }
 
   /** Takes a name in this app. Returns the path of whoever has it already. */
   public claim(name: string, path: string): string | undefined {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { CustomResource, Duration, FileAssetPackaging, Lazy, Stack, Stage } from 'aws-cdk-lib';
 import { Construct, IConstruct, IDependable } from 'constructs';
 import { canonicalJson } from '../scope/canonical-json';
+import { CardSigner } from '../scope/approval';
 import { Duty } from '../scope/names';
 import { ActionRegistration, AgentRegistration, Registration } from '../scope/registration';
 import { Tier } from '../scope/tier';
@@ -31,6 +32,8 @@ export class StackRegistration extends Construct {
   }
 
   private tiers: readonly Tier[] | null = null;
+  private signers: readonly CardSigner[] | null = null;
+  private reviewGraceDays: number | null = null;
   private readonly duties: Duty[] = [];
   private readonly actions: (() => ActionRegistration)[] = [];
   private readonly agents: AgentRegistration[] = [];
@@ -57,6 +60,12 @@ export class StackRegistration extends Construct {
 
   public addTiers(tiers: readonly Tier[]): void { this.tiers = tiers; }
 
+  /** @param graceDays that a card may be past its review; null for ever. */
+  public addSigners(signers: readonly CardSigner[], graceDays: number | null): void {
+    this.signers = signers;
+    this.reviewGraceDays = graceDays;
+  }
+
   public addDuty(duty: Duty, secret: IDependable): void {
     this.duties.push(duty);
     this.resource.node.addDependency(secret);
@@ -76,13 +85,13 @@ export class StackRegistration extends Construct {
 
   // A template is resolved several times, and a thousand cards are a megabyte: written again only when something was added.
   private asset(): { bucketName: string; objectKey: string } {
-    const count = `${this.duties.length} ${this.actions.length} ${this.agents.length} ${this.tiers?.length ?? ''}`;
+    const count = `${this.duties.length} ${this.actions.length} ${this.agents.length} ${this.tiers?.length ?? ''} ${this.signers?.length ?? ''}`;
     if (this.written?.count !== count) this.written = { count, location: this.write() };
     return this.written.location;
   }
 
   private write(): { bucketName: string; objectKey: string } {
-    const registration: Registration = { tiers: this.tiers, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
+    const registration: Registration = { tiers: this.tiers, signers: this.signers, reviewGraceDays: this.reviewGraceDays, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
     const text = canonicalJson(registration);
     const sourceHash = createHash('sha256').update(text).digest('hex');
     const fileName = `asset.${sourceHash}.json`;

@@ -74,6 +74,10 @@ export interface Condition {
   readonly 'at-most'?: Ordered;
   readonly 'at-least'?: Ordered;
   readonly 'starts-with'?: string;
+  /** Patterns of which one must fit the whole text; `*` stands for any text, also none. */
+  readonly matches?: readonly string[];
+  /** Length in characters. */
+  readonly shortest?: number;
   readonly longest?: number;
 }
 

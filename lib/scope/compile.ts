@@ -125,7 +125,7 @@ export function compile(input: CompileInput): CompiledScope {
       const manifest = known(call, actions, card, field);
       const id = `${scope.scope}/call/${index}`;
       policies[id] = callPolicy(card, call, manifest, field);
-      rules[id] = callRule(id, scope, call, manifest, input.tiers, field);
+      rules[id] = callRule(card, id, scope, call, manifest, input.tiers, field);
     });
   });
   return {
@@ -182,15 +182,21 @@ function callPolicy(card: Card, call: Call, manifest: Manifest, field: string): 
   return terms.length === 0 ? `${head(card, call.action)};` : `${head(card, call.action)}\nwhen { ${terms.join(' &&\n  ')} };`;
 }
 
-function callRule(id: string, scope: Scope, call: Call, manifest: Manifest, tiers: readonly Tier[] | undefined, field: string): Rule {
-  if (call.requires?.includes('second-confirmation')) {
-    throw new ControlsError('BoundUnenforceable', `${field}.requires: second-confirmation is kept by no enforcer of this version; use approval.people: 2`);
+function callRule(card: Card, id: string, scope: Scope, call: Call, manifest: Manifest, tiers: readonly Tier[] | undefined, field: string): Rule {
+  const tier = tierFor(call.approval, manifest, tiers, `${field}.approval`);
+  if (tier.until !== undefined && tier.until > card['review-by']) {
+    throw new ControlsError('StandingTooLong', `${field}.approval.until: got ${tier.until}, and the card is reviewed by ${card['review-by']}; a standing approval ends with the review at the latest`);
+  }
+  if (call.requires?.includes('second-confirmation') && tier.kind !== 'human') {
+    throw new ControlsError('BoundUnenforceable', `${field}.requires: second-confirmation asks a second person, and nobody is asked for sure in tier ${tier.tier}; name a tier of kind human`);
   }
   const row = call.row === undefined ? undefined : rowRule(call.row, manifest, `${field}.row`);
   return {
     scope: scope.scope,
     action: call.action,
-    ...tierFor(call.approval, manifest, tiers, `${field}.approval`),
+    ...tier,
+    // The second person confirms what the first approved.
+    people: call.requires?.includes('second-confirmation') ? Math.max(2, tier.people) : tier.people,
     requires: call.requires ?? [],
     limits: (call.limits ?? []).map((limit, index) => ({ key: `${id}/limits/${index}`, ...compileLimit(limit, manifest, `${field}.limits[${index}]`) })),
     ...(row ? { row } : {}),

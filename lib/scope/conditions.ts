@@ -1,6 +1,6 @@
 import { Condition, Conditions, isMoney, Scalar } from './card';
 import { ControlsError, shown } from './controls-error';
-import { cedarLong, cedarPrefix, cedarString, sqlColumn, sqlLiteral } from './encode';
+import { cedarLong, cedarPattern, cedarPrefix, cedarString, sqlColumn, sqlLiteral, sqlPattern } from './encode';
 import { ParameterManifest } from './manifest';
 
 const COMPARISONS = { 'less-than': '<', 'at-most': '<=', 'at-least': '>=' } as const;
@@ -29,13 +29,14 @@ function columnTerms(column: string, condition: Condition, field: string): strin
     if (bound !== undefined) terms.push(`${column} ${operator} ${literal(bound, name)}`);
   }
   if (condition['starts-with'] !== undefined) terms.push(`starts_with(${column}, ${literal(condition['starts-with'], 'starts-with')})`);
+  if (condition.matches !== undefined) terms.push(`(${condition.matches.map((pattern, index) => `${column} like ${sqlPattern(pattern, `${field}.matches[${index}]`)}`).join(' or ')})`);
+  if (condition.shortest !== undefined) terms.push(`char_length(${column}) >= ${literal(condition.shortest, 'shortest')}`);
   if (condition.longest !== undefined) terms.push(`char_length(${column}) <= ${literal(condition.longest, 'longest')}`);
   return terms;
 }
 
 /**
- * Conditions on parameters as Cedar terms; all must hold. Lengths are not here: Cedar cannot measure text, so the tool
- * schema keeps them.
+ * Conditions on parameters as Cedar terms; all must hold.
  *
  * @throws `BoundUnenforceable` for a parameter the action does not have, or a condition its type cannot meet.
  */
@@ -43,11 +44,12 @@ export function conditionsToCedar(conditions: Conditions, parameters: Readonly<R
   return Object.entries(conditions).flatMap(([name, condition]) => {
     const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (!parameter) unenforceable(`${field}.${name}`, `the action has no parameter ${shown(name)}`, `bound one of ${Object.keys(parameters).join(', ')}`);
-    return parameterTerms(`context.parameters[${cedarString(name, field)}]`, condition, parameter, `${field}.${name}`);
+    return parameterTerms(name, condition, parameter, `${field}.${name}`);
   });
 }
 
-function parameterTerms(path: string, condition: Condition, parameter: ParameterManifest, field: string): string[] {
+function parameterTerms(name: string, condition: Condition, parameter: ParameterManifest, field: string): string[] {
+  const path = `context.parameters[${cedarString(name, field)}]`;
   const kind = parameter.type === 'integer' || parameter.type === 'money' ? parameter.type : 'text';
   const equal = (value: Scalar, what: string): string => {
     const where = `${field}.${what}`;
@@ -62,10 +64,10 @@ function parameterTerms(path: string, condition: Condition, parameter: Parameter
   const terms: string[] = [];
   if (condition.equals !== undefined) terms.push(equal(condition.equals, 'equals'));
   if (condition.in !== undefined) terms.push(`(${condition.in.map((value, index) => equal(value, `in[${index}]`)).join(' || ')})`);
-  for (const [name, operator] of comparisons()) {
-    const bound = condition[name];
+  for (const [comparison, operator] of comparisons()) {
+    const bound = condition[comparison];
     if (bound === undefined) continue;
-    const where = `${field}.${name}`;
+    const where = `${field}.${comparison}`;
     if (typeof bound === 'number') {
       if (kind !== 'integer') unenforceable(where, `the parameter is ${parameter.type}, not an integer`, 'compare with a value of its type');
       terms.push(`${path} ${operator} ${cedarLong(bound, where)}`);
@@ -78,8 +80,16 @@ function parameterTerms(path: string, condition: Condition, parameter: Parameter
     if (kind !== 'text') unenforceable(`${field}.starts-with`, `the parameter is ${parameter.type}, not text`, 'bound it with less-than, at-most or at-least');
     terms.push(`${path} like ${cedarPrefix(condition['starts-with'], `${field}.starts-with`)}`);
   }
-  if (condition.longest !== undefined && kind !== 'text') {
-    unenforceable(`${field}.longest`, `the parameter is ${parameter.type}, not text`, 'bound it with at-most');
+  if (condition.matches !== undefined) {
+    if (kind !== 'text') unenforceable(`${field}.matches`, `the parameter is ${parameter.type}, not text`, 'bound it with less-than, at-most or at-least');
+    terms.push(`(${condition.matches.map((pattern, index) => `${path} like ${cedarPattern(pattern, `${field}.matches[${index}]`)}`).join(' || ')})`);
+  }
+  for (const [length, operator] of [['shortest', '>='], ['longest', '<=']] as const) {
+    const bound = condition[length];
+    if (bound === undefined) continue;
+    if (kind !== 'text') unenforceable(`${field}.${length}`, `the parameter is ${parameter.type}, not text`, 'bound it with at-least or at-most');
+    // Cedar cannot measure text; the gate tells it how long each one is.
+    terms.push(`context.lengths[${cedarString(name, field)}] ${operator} ${cedarLong(bound, `${field}.${length}`)}`);
   }
   return terms;
 }

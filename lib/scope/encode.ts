@@ -65,6 +65,21 @@ export function cedarPrefix(prefix: string, field: string): string {
   return `"${cedarEscaped(prefix, field).replaceAll('*', '\\*')}*"`;
 }
 
+/** A Cedar `like` pattern; `*` in it stands for any text. */
+export function cedarPattern(pattern: string, field: string): string {
+  return `"${cedarEscaped(anchored(pattern, field), field)}"`;
+}
+
+/** A SQL `like` pattern as a literal; `*` in it stands for any text, and nothing else has a meaning. */
+export function sqlPattern(pattern: string, field: string): string {
+  return sqlLiteral(anchored(pattern, field).replaceAll(/[\\%_]/g, '\\$&').replaceAll('*', '%'), field);
+}
+
+function anchored(pattern: string, field: string): string {
+  if (typeof pattern !== 'string' || /^\**$/.test(pattern)) refuse(field, 'a pattern with some text in it', pattern, 'leave the bound out where any text will do');
+  return pattern;
+}
+
 function cedarEscaped(value: string, field: string): string {
   if (typeof value !== 'string' || !isPlain(value)) refuse(field, 'text without NUL or broken surrogates', value, 'remove the character');
   let escaped = '';

@@ -1,3 +1,4 @@
+import { CardApproval, CardSigner } from './approval';
 import { Card } from './card';
 import { Manifest } from './manifest';
 import { Duty } from './names';
@@ -7,6 +8,10 @@ import { Tier } from './tier';
 export interface Registration {
   /** Tiers of the hold queue, if it is in this stack. */
   readonly tiers: readonly Tier[] | null;
+  /** People who may approve cards, if the broker is in this stack. */
+  readonly signers: readonly CardSigner[] | null;
+  /** Days that a card may be past its review before it starts no run; null never ends one. */
+  readonly reviewGraceDays: number | null;
   /** Handlers of this stack that have a login. */
   readonly duties: readonly Duty[];
   readonly actions: readonly ActionRegistration[];
@@ -24,4 +29,5 @@ export interface ActionRegistration {
 export interface AgentRegistration {
   readonly card: Card;
   readonly environment: string;
+  readonly approval: CardApproval | null;
 }

@@ -17,13 +17,18 @@ export interface Tier {
 /** A card's approval, after the queue's tier has been applied. */
 export interface TierRule {
   readonly tier: string;
-  readonly kind: 'auto' | 'verify' | 'human';
+  readonly kind: 'auto' | 'verify' | 'human' | 'standing';
   readonly windowSeconds: number;
   readonly approvers: readonly string[];
   readonly people: number;
+  /** Of a standing approval: the last day it holds, UTC. */
+  readonly until?: string;
+  /** Of a standing approval: the person who answers for it. */
+  readonly grantedBy?: string;
 }
 
-const RANK = { auto: 0, verify: 1, human: 2 } as const;
+// A standing approval is a person's, given in advance.
+const RANK = { auto: 0, verify: 1, human: 2, standing: 2 } as const;
 const LOWEST = { restore: 'auto', compensate: 'verify', impossible: 'human' } as const;
 
 /**
@@ -45,10 +50,13 @@ export function tierFor(approval: Approval, manifest: Manifest, tiers: readonly 
 
 function resolve(approval: Approval, tiers: readonly Tier[] | undefined, field: string): TierRule {
   if (approval.tier === 'auto') return { tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0 };
+  if (approval.tier === 'standing') {
+    return { tier: 'standing', kind: 'standing', windowSeconds: 0, approvers: approval.approvers ?? [], people: 0, until: approval.until as string, grantedBy: approval['granted-by'] as string };
+  }
   // Without the queue at hand only its own default names can be judged; the registrar, which has it, judges all.
   const known = tiers ?? DEFAULT_TIERS;
   const tier = known.find(({ name }) => name === approval.tier);
-  if (!tier) throw new ControlsError('TierUnknown', `${field}.tier: got ${shown(approval.tier)}, the hold queue offers auto, ${known.map(({ name }) => name).join(', ')}; add the tier to the queue, or name one of these`);
+  if (!tier) throw new ControlsError('TierUnknown', `${field}.tier: got ${shown(approval.tier)}, the hold queue offers auto, standing, ${known.map(({ name }) => name).join(', ')}; add the tier to the queue, or name one of these`);
   const windowSeconds = approval.window === undefined ? tier.windowSeconds : durationSeconds(approval.window);
   if (windowSeconds > tier.windowSeconds) throw new ControlsError('TierLoosened', `${field}.window: got ${windowSeconds} seconds, the tier allows ${tier.windowSeconds}; a card may only tighten its tier`);
   if (windowSeconds < 60) throw new ControlsError('HoldWindowTooShort', `${field}.window: got ${windowSeconds} seconds, a hold must be at least 1 minute; raise it`);

@@ -10,7 +10,7 @@ export interface ToolSchema {
 
 /** What the model is shown of an action, narrowed by the bounds that a schema can say. */
 export function actionTool(manifest: Manifest, bounds: readonly Conditions[]): ToolSchema {
-  const properties = Object.fromEntries(Object.entries(manifest.parameters).map(([name, parameter]) => [name, parameterSchema(parameter, longest(name, bounds))]));
+  const properties = Object.fromEntries(Object.entries(manifest.parameters).map(([name, parameter]) => [name, parameterSchema(parameter, widest(name, bounds))]));
   return { name: manifest.name, description: manifest.description, inputSchema: root(properties, Object.keys(properties)) };
 }
 
@@ -36,13 +36,21 @@ function closed(properties: Record<string, unknown>, required: readonly string[]
   return { type: 'object', properties, required, additionalProperties: false };
 }
 
-// Cedar cannot measure text, so one schema serves every scope that calls the tool: the shortest length counts.
-function longest(name: string, bounds: readonly Conditions[]): number {
-  return Math.min(...bounds.map((conditions) => conditions[name]?.longest ?? Infinity));
+interface Lengths {
+  readonly shortest: number;
+  readonly longest: number;
 }
 
-function parameterSchema(parameter: ParameterManifest, bound: number): Record<string, unknown> {
-  const text = (limit: number, more: Record<string, unknown> = {}): Record<string, unknown> => ({ type: 'string', minLength: 1, maxLength: Math.min(limit, bound), ...more });
+// One schema serves every scope that calls the tool, so it shows the widest lengths of any; Cedar keeps each scope to its own.
+function widest(name: string, bounds: readonly Conditions[]): Lengths {
+  return {
+    shortest: Math.min(...bounds.map((conditions) => conditions[name]?.shortest ?? 1)),
+    longest: Math.max(...bounds.map((conditions) => conditions[name]?.longest ?? Infinity)),
+  };
+}
+
+function parameterSchema(parameter: ParameterManifest, { shortest, longest }: Lengths): Record<string, unknown> {
+  const text = (limit: number, more: Record<string, unknown> = {}): Record<string, unknown> => ({ type: 'string', minLength: shortest, maxLength: Math.min(limit, longest), ...more });
   switch (parameter.type) {
     case 'text': return text(parameter.maxLength ?? 1);
     case 'email': return text(254, { format: 'email' });

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { AgentClient, CallOptions, GateError, Run, RunRequest } from '../../lambda/client';
+import { AgentClient, Answer, AskedRequest, CallOptions, GateError, Run, RunRequest } from '../../lambda/client';
 import { SignedApi } from '../../lambda/client/signed-api';
 import type { Verification } from '../../lambda/audit/verify';
 import { DECISIONS } from '../../lambda/audit/queries';
@@ -11,7 +11,7 @@ import type { LocalFile } from '../local-file';
 import { verifyByCopy } from '../postgres/copy-log';
 import { Runtime, RuntimeOptions } from '../runtime';
 
-export type { CallOptions, LocalFile, Run, RunRequest, RuntimeOptions, Verification };
+export type { Answer, AskedRequest, CallOptions, LocalFile, Run, RunRequest, RuntimeOptions, Verification };
 export { GateError };
 
 /** A hold as an approver sees it. */
@@ -20,7 +20,7 @@ export interface LocalHold {
   readonly agent: string;
   readonly action: string;
   readonly parameters: Readonly<Record<string, unknown>>;
-  readonly status: 'pending' | 'approved' | 'rejected' | 'expired';
+  readonly status: 'pending' | 'approved' | 'rejected' | 'expired' | 'cancelled';
   readonly holdUntil: Date;
   /** Digest of what is shown; a verdict names it. */
   readonly digest: string;
@@ -77,11 +77,12 @@ export class LocalRuntime implements AsyncDisposable {
   public get judged(): readonly { readonly principal: string; readonly action: string; readonly resource: string; readonly allowed: boolean }[] { return this.runtime.authoriser.judged; }
 
   /** Starts a run as the agent's compute. */
-  public startRun(agentName: string, request: RunRequest): Promise<Run> {
-    const { api: url, region, principals } = this.file;
-    const compute = principals.agents[agentName]?.compute;
-    if (!compute) throw new Error(`no role of the assembly may start runs of ${agentName}; call grantStartRun`);
-    return AgentClient.of({ url, region, agentName, credentials: plainKeys(compute) }).startRun(request);
+  public startRun(agentName: string, request: RunRequest | AskedRequest): Promise<Run> { return this.clientOf(agentName, 'compute').startRun(request); }
+
+  /** Asks something of an agent as its trigger, and starts the run as its compute. */
+  public async startAsked(agentName: string, { model, ...request }: RunRequest): Promise<Run> {
+    const { requestId } = await this.clientOf(agentName, 'trigger').ask(request);
+    return this.startRun(agentName, { requestId, ...(model === undefined ? {} : { model }) });
   }
 
   /** A person of this name, who assumes the role of a group to decide. */
@@ -159,6 +160,13 @@ export class LocalRuntime implements AsyncDisposable {
   public async stop(): Promise<void> { await this.runtime.stop(); }
 
   public async [Symbol.asyncDispose](): Promise<void> { await this.stop(); }
+
+  private clientOf(agentName: string, as: 'compute' | 'trigger'): AgentClient {
+    const { api: url, region, principals } = this.file;
+    const keys = principals.agents[agentName]?.[as];
+    if (!keys) throw new Error(`no role of the assembly is the ${as} of ${agentName}; call ${as === 'compute' ? 'grantStartRun' : 'grantTrigger'}`);
+    return AgentClient.of({ url, region, agentName, credentials: plainKeys(keys) });
+  }
 
   private async apiAs(userName: string, group: string): Promise<SignedApi> {
     const { region, api, resources, account } = this.file;

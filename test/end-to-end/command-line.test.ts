@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { SAMPLE_DATA } from '../../examples/story';
 import { LocalRuntime } from '../../local/testing';
 
 const root = join(__dirname, '..', '..');
@@ -24,7 +25,7 @@ const local = ['--local', '--folder', folder];
 const environment = async (who: string): Promise<Record<string, string>> => Object.fromEntries([...(await cli(['local', 'env', who, '--folder', folder])).stdout.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name, value]) => [name as string, value as string]));
 
 beforeAll(async () => {
-  runtime = await LocalRuntime.start({ assembly: inject('assembly'), folder, seed: [join(root, 'examples', 'leads.sql')] });
+  runtime = await LocalRuntime.start({ assembly: inject('assembly'), folder, seed: SAMPLE_DATA });
   const run = await runtime.startRun('outreach-closer', { text: 'Follow up with L_1029' });
   await run.call('read_leads', { columns: ['name'] }, { reason: 'x' });
   await run.call('read_leads', { columns: ['phone'] }, { reason: 'x' });
@@ -82,7 +83,7 @@ describe('agent-controls local env', () => {
 
 describe('agent-controls local', () => {
   const launch = async (own: string): Promise<{ child: ReturnType<typeof spawn>; told: unknown }> => {
-    const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), 'local', '--assembly', inject('assembly'), '--folder', own, '--port', '0', '--seed', join(root, 'examples', 'leads.sql'), '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), 'local', '--assembly', inject('assembly'), '--folder', own, '--port', '0', '--seed', ...SAMPLE_DATA, '--json'], { stdio: ['ignore', 'pipe', 'ignore'] });
     return { child, told: JSON.parse(await new Promise<string>((resolve) => child.stdout?.once('data', (data: Buffer) => resolve(data.toString())))) };
   };
   const ended = (child: ReturnType<typeof spawn>): Promise<unknown> => new Promise((resolve) => child.once('close', resolve));

@@ -8,7 +8,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { SendTaskSuccessCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { play, Story } from '../../examples/story';
+import { play, SAMPLE_DATA, Story } from '../../examples/story';
 import { AgentClient, GateError } from '../../lambda/client';
 import { SignedApi } from '../../lambda/client/signed-api';
 import { LocalRuntime, Run } from '../../local/testing';
@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'agent-controls-e2e-'));
 let runtime: LocalRuntime;
 let story: Story;
 
-const start = (): Promise<LocalRuntime> => LocalRuntime.start({ assembly: inject('assembly'), folder, seed: [join(__dirname, '..', '..', 'examples', 'leads.sql')] });
+const start = (): Promise<LocalRuntime> => LocalRuntime.start({ assembly: inject('assembly'), folder, seed: SAMPLE_DATA });
 beforeAll(async () => {
   runtime = await start();
   story = await play(runtime, { doing: () => undefined, done: () => undefined });

@@ -70,13 +70,13 @@ export async function testDatabase(tables = ''): Promise<TestDatabase> {
       for (const manifest of manifests) await owner.query('select controls.register_action($1, $2, $3, $4, $5, $6)', [manifest.name, 'stack', canonicalJson(manifest), manifestDigest(manifest), `fn-${manifest.name}`, 'bundle']);
       await login(agentLogin(controls, card.agent), agentRoleName(controls, card.agent), null, card.agent);
       for (const statement of compileSql(compiled, controls)) await owner.query(statement);
-      await owner.query('select controls.register_agent($1, $2, $3, $4, $5, $6, $7, $8)', [card.agent, 'stack', environment, canonicalJson(card), compiled.cardDigest, canonicalJson(compiled), `arn:secret:${card.agent}`, compiled.production]);
+      await owner.query('select controls.register_agent($1, $2, $3, $4, $5, $6, $7, $8, $9)', [card.agent, 'stack', environment, canonicalJson(card), compiled.cardDigest, canonicalJson(compiled), `arn:secret:${card.agent}`, compiled.production ? null : 'automatic, synthetic data', '[]']);
       return compiled;
     },
     async startRun(agent, request = 'Follow up with L_1') {
       const runId = `run-${randomBytes(8).toString('hex')}`;
       const { rows } = await owner.query<{ digest: string }>('select card_digest as digest from controls.agent where name = $1', [agent]);
-      const started = await as(dutyLogin(controls, 'broker')).query<{ start_run: string }>('select gate.start_run($1, $2, $3, $4, $5, null, null, 1800)', [runId, agent, 'bot', rows[0]?.digest, request]);
+      const started = await as(dutyLogin(controls, 'broker')).query<{ start_run: string }>('select gate.start_run($1, $2, $3, $4, $5, null, null, null, 1800)', [runId, agent, 'bot', rows[0]?.digest, request]);
       const { refused } = JSON.parse(started.rows[0]?.start_run ?? '{}') as { refused?: string };
       if (refused !== undefined) throw new Error(refused);
       const principal = `AROAX:${runId}`;

@@ -118,7 +118,7 @@ describe('a ticket', () => {
 
 describe('a run', () => {
   const start = async (agent: string, digest: string | null, seconds = 1_800, run = `run-${randomUUID()}`): Promise<{ refused?: string }> =>
-    JSON.parse((await db.as('broker').query<{ answer: string }>("select gate.start_run($1, $2, 'bot', $3, 'text', null, null, $4) as answer", [run, agent, digest, seconds])).rows[0]?.answer ?? '') as { refused?: string };
+    JSON.parse((await db.as('broker').query<{ answer: string }>("select gate.start_run($1, $2, 'bot', $3, 'text', null, null, null, $4) as answer", [run, agent, digest, seconds])).rows[0]?.answer ?? '') as { refused?: string };
 
   it('is refused, and the refusal recorded', async () => {
     const { rows: [agent] } = await db.owner.query<{ digest: string }>('select card_digest as digest from controls.agent');

@@ -16,7 +16,7 @@ const RULE = 'scope://outreach.send.cold/call/0';
 function judged(proposal: Partial<Proposal>, known: Partial<Known> = {}, set = policies()): Verdict {
   const action = proposal.action ?? 'send_email';
   const manifest = ALL.find(({ name }) => name === action);
-  return decide(set, { action, parameters: MAIL, ...proposal }, { stopped: null, manifestDigest: manifest ? manifestDigest(manifest) : null, rowsHold: [RULE], ...known });
+  return decide(set, { action, parameters: MAIL, ...proposal }, { stopped: null, manifestDigest: manifest ? manifestDigest(manifest) : null, rowsHold: [RULE], trustedRequest: null, ...known });
 }
 const reason = ({ reasons }: Verdict): string => reasons.map((text) => text.split(':')[0]).join();
 

@@ -99,7 +99,7 @@ describe('synth refuses', () => {
   it('a card with a tier that the queue does not offer', () => {
     const { of, controls: made } = controls();
     made.addAgent('Closer', { card: ScopeCard.fromObject(card((it) => { it.scopes[0].call[0].approval = { tier: 'same-day' }; })) });
-    expect(synth(of)).toMatch(/TierUnknown: .*got "same-day", the hold queue offers auto, verify, human/);
+    expect(synth(of)).toMatch(/TierUnknown: .*got "same-day", the hold queue offers auto, standing, verify, human/);
   });
 
   it('a card whose holds nobody could decide', () => {

@@ -67,7 +67,7 @@ describe('what no target could enforce', () => {
     ['a limit in money that sums nothing', /^BoundUnenforceable: .*nothing is summed; add sum-of/, refunds((of) => { of.limits = [{ 'at-most': { currency: 'USD', 'minor-units': 5 }, per: 'day' }]; })],
     ['a second confirmation', /^BoundUnenforceable: .*second-confirmation/, card((of) => { call(of).requires = ['second-confirmation']; })],
     ['two reads of one table with different rows', /^BoundUnenforceable: scopes\[0\]\.read\[1\]\.rows: another read of leads has other rows/, card((of) => { of.scopes[0].read.push({ table: 'leads', columns: ['email'], rows: { lead_status: { equals: 'cold' } } }); })],
-    ['a tier that the queue does not offer', /^TierUnknown: .*got "same-day", the hold queue offers auto, verify, human/, card((of) => { call(of).approval = { tier: 'same-day' }; })],
+    ['a tier that the queue does not offer', /^TierUnknown: .*got "same-day", the hold queue offers auto, standing, verify, human/, card((of) => { call(of).approval = { tier: 'same-day' }; })],
     ['a window wider than the tier', /^TierLoosened: .*window: got 600 seconds, the tier allows 300/, card((of) => { call(of).approval.window = { minutes: 10 }; })],
     ['a tier too low for what cannot be undone', /^TierTooLow: .*got "verify", but the reverse of issue_refund is impossible; the lowest tier is human/, refunds((of) => { of.approval = { tier: 'verify' }; })],
     ['a tier too low for what can only be made up for', /^TierTooLow: .*got "auto", but the reverse of send_email is compensate/, card((of) => { call(of).approval = { tier: 'auto' }; })],

@@ -1,0 +1,24 @@
+import { defineAction, param } from 'cdk-agent-controls/action';
+
+export default defineAction({
+  name: 'update_tier',
+  description: 'Sets the tier of one customer.',
+  parameters: {
+    customer_id: param.references('customer.id'),
+    tier: param.oneOf('free', 'growth', 'enterprise'),
+  },
+  sinks: [], // a tier goes nowhere: it stays in our own row
+  returns: 'trusted',
+  reads: ['customer.id', 'customer.tier'],
+  writes: ['customer.tier'],
+  before: ({ customer_id }, { sql }) => sql.one<{ tier: string }>`select tier from customer where id = ${customer_id} for update`,
+  execute: async ({ customer_id, tier }, { sql, wrote }) => {
+    await sql.run`update customer set tier = ${tier} where id = ${customer_id}`;
+    wrote('customer', customer_id);
+    return { customer_id, tier };
+  },
+  reverse: {
+    restore: async ({ before, result }, { sql }) =>
+      (await sql.run`update customer set tier = ${before.tier} where id = ${result.customer_id} and tier = ${result.tier}`) === 1,
+  },
+});

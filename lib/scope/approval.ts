@@ -1,0 +1,122 @@
+import { createHash, createPrivateKey, createPublicKey, KeyObject, sign, verify } from 'node:crypto';
+import { Card } from './card';
+import { canonicalJson } from './canonical-json';
+import { ControlsError, shown } from './controls-error';
+import { cardDigest } from './compile';
+import { Manifest, manifestDigest } from './manifest';
+
+/** Who approved a card, as it lies beside the card in the repository: `refunder.yaml` and `refunder.approval.json`. */
+export interface CardApproval {
+  readonly agent: string;
+  /** Digest of the card that was approved. */
+  readonly card_digest: string;
+  /** Digests of the declarations of the actions that the card calls: an action that writes more is another permission. */
+  readonly actions: Readonly<Record<string, string>>;
+  readonly approvals: readonly SignedApproval[];
+}
+
+/** One person's signature under a card. */
+export interface SignedApproval {
+  /** Name as the card has it, under `owners.security` or `granted-by`. */
+  readonly by: string;
+  /** When, by the signer's clock, ISO 8601 UTC. */
+  readonly at: string;
+  /** SHA-256 of the public key, as `keyId` writes it. */
+  readonly key: string;
+  /** Ed25519 over `statement`, base64. */
+  readonly signature: string;
+}
+
+/** A person who may approve cards, with the public key that proves it. */
+export interface CardSigner {
+  readonly name: string;
+  /** Ed25519 public key, PEM. */
+  readonly publicKey: string;
+}
+
+/** What an approval comes to for one card. */
+export interface ApprovalState {
+  /** Signatures that hold. */
+  readonly signed: readonly SignedApproval[];
+  /** Why the card is not in force; empty when it is. */
+  readonly faults: readonly string[];
+}
+
+/** The people without whose signature a card is not in force: its security owner, and whoever grants a standing approval. */
+export function requiredSigners(card: Card): string[] {
+  const granters = card.scopes.flatMap(({ call }) => (call ?? []).flatMap(({ approval }) => approval['granted-by'] ?? []));
+  return [...new Set([card.owners.security, ...granters])];
+}
+
+/** Digests of the declarations that a card's calls rest on. */
+export function actionDigests(card: Card, manifests: readonly Manifest[]): Record<string, string> {
+  const called = new Set(card.scopes.flatMap(({ call }) => (call ?? []).map(({ action }) => action)));
+  return Object.fromEntries(manifests.filter(({ name }) => called.has(name)).map((manifest) => [manifest.name, manifestDigest(manifest)]));
+}
+
+/**
+ * Adds a person's signature. Signatures under another card or other actions are dropped: they approved something else.
+ *
+ * @param before the approval as it lies in the repository, if there is one.
+ * @param privateKey Ed25519, PEM.
+ * @throws `SignerNotOwner`, `KeyInvalid`.
+ */
+export function approve(card: Card, manifests: readonly Manifest[], by: string, at: Date, privateKey: string | KeyObject, before?: CardApproval): CardApproval {
+  const signers = requiredSigners(card);
+  if (!signers.includes(by)) throw new ControlsError('SignerNotOwner', `${shown(by)} approves nothing on the card of ${card.agent}; it asks for ${signers.join(' and ')}`);
+  const key = ed25519(() => (typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey), 'the key of the signer');
+  const what = { agent: card.agent, card_digest: cardDigest(card), actions: actionDigests(card, manifests) };
+  const moment = at.toISOString();
+  const signature = sign(null, statement(what, by, moment), key).toString('base64');
+  const kept = before !== undefined && sameSubject(before, what) ? before.approvals.filter((other) => other.by !== by) : [];
+  return { ...what, approvals: [...kept, { by, at: moment, key: keyId(createPublicKey(key)), signature }] };
+}
+
+/** Whether a card is in force: every required signature is there, holds, and is under this very card and these actions. */
+export function approvalState(card: Card, manifests: readonly Manifest[], approval: CardApproval | undefined, signers: readonly CardSigner[]): ApprovalState {
+  const required = requiredSigners(card);
+  if (!approval) return { signed: [], faults: [`nobody has approved it; it asks for ${required.join(' and ')}`] };
+  const what = { agent: card.agent, card_digest: cardDigest(card), actions: actionDigests(card, manifests) };
+  if (approval.agent !== what.agent || approval.card_digest !== what.card_digest) return { signed: [], faults: ['the card changed since it was approved'] };
+  if (!sameSubject(approval, what)) return { signed: [], faults: ['an action that it calls was declared anew since it was approved'] };
+  const signed = approval.approvals.filter(({ by, at, key, signature }) => signers.some((signer) => {
+    if (signer.name !== by) return false;
+    const publicKey = ed25519(() => createPublicKey(signer.publicKey), `the public key of ${signer.name}`);
+    return keyId(publicKey) === key && verify(null, statement(what, by, at), publicKey, Buffer.from(signature, 'base64'));
+  }));
+  const missing = required.filter((name) => !signed.some(({ by }) => by === name));
+  return { signed, faults: missing.map((name) => (signers.some((signer) => signer.name === name) ? `${name} has not signed it` : `${name} has no public key here; add a CardApprover of this name`)) };
+}
+
+/** Name of a public key: SHA-256 of its DER, as SSH and others write it. */
+export function keyId(publicKey: KeyObject): string {
+  return `SHA256:${createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('base64')}`;
+}
+
+/** @throws `KeyInvalid` unless this is the PEM of an Ed25519 public key; a private key is refused, since it would be deployed. */
+export function checkPublicKey(publicKey: string, owner: string): void {
+  if (publicKey.includes('PRIVATE')) throw new ControlsError('KeyInvalid', `a private key was given as the public key of ${owner}; give what openssl pkey -pubout writes, and keep the other one to its owner`);
+  ed25519(() => createPublicKey(publicKey), `the public key of ${owner}`);
+}
+
+function ed25519(read: () => KeyObject, what: string): KeyObject {
+  let key: KeyObject | undefined;
+  try {
+    key = read();
+  } catch {
+    // said below, without the key in the sentence
+  }
+  if (key?.asymmetricKeyType !== 'ed25519') throw new ControlsError('KeyInvalid', `${what} must be an Ed25519 key as PEM, got ${key?.asymmetricKeyType ?? 'something else'}; make one with openssl genpkey -algorithm ed25519`);
+  return key;
+}
+
+type Subject = Pick<CardApproval, 'agent' | 'card_digest' | 'actions'>;
+
+function sameSubject(approval: Subject, { agent, card_digest, actions }: Subject): boolean {
+  return approval.agent === agent && approval.card_digest === card_digest && canonicalJson(approval.actions) === canonicalJson(actions);
+}
+
+/** The bytes that are signed. The first field keeps a signature from meaning anything elsewhere. */
+function statement({ agent, card_digest, actions }: Subject, by: string, at: string): Buffer {
+  return Buffer.from(canonicalJson({ statement: 'cdk-agent-controls card approval 1', agent, card_digest, actions, by, at }), 'utf8');
+}
