@@ -28,10 +28,12 @@ const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];
 /** @param dist folder to build into. */
 export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   const out = join(dist, 'lambda');
-  for (const folder of ['lambda', 'local', 'bin']) rmSync(join(dist, folder), { recursive: true, force: true });
+  for (const folder of ['lambda', 'judge', 'local', 'bin']) rmSync(join(dist, folder), { recursive: true, force: true });
   await Promise.all([
     ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(out, name, 'index.js') })),
     ...['action', 'client'].map((name) => build({ ...common, entryPoints: [`lambda/${name}/index.ts`], outfile: join(out, name, 'index.js') })),
+    // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
+    build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),
     ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js']].map(([entry, file]) => build({
       ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native'], minify: false,
     })),

@@ -111,9 +111,12 @@ begin
   execute format('alter table %s enable row level security', p_table);
 end $$;
 
--- Registers one agent's compiled card and whether it is in force: who approved it, or null. Answers what changed.
-create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text, p_approved_by text, p_signatures text) returns text language plpgsql as $$
+-- Registers one agent's compiled card and whether it is in force: who signed it, or null. Without a signature a card is in force where
+-- no production data is and never was: naming another environment opens nothing. Answers what changed.
+create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text, p_production boolean, p_signed_by text, p_signatures text) returns text language plpgsql as $$
 declare
+  v_automatic constant text := 'automatic, synthetic data';
+  v_approved_by text := p_signed_by;
   v_other text := (select stack from controls.agent where name = p_name and stack <> p_stack);
   v_before controls.scope := (select s from controls.scope s where s.agent = p_name and s.card_digest = p_digest and s.environment = p_environment);
   v_changed boolean;
@@ -121,12 +124,19 @@ begin
   if v_other is not null then
     raise exception 'AgentElsewhere: % is registered by stack %; remove it there first', p_name, v_other;
   end if;
+  if p_production then
+    insert into controls.setting values ('data', 'production') on conflict (name) do nothing;
+    update controls.scope set approved_by = null where approved_by = v_automatic;
+  elsif not exists (select from controls.setting where name = 'data' and value = 'production') then
+    v_approved_by := coalesce(p_signed_by, v_automatic);
+  end if;
   v_changed := not exists (select from controls.agent where name = p_name and card_digest = p_digest and environment = p_environment);
-  insert into controls.scope values (p_name, p_digest, p_environment, p_card, p_compiled, p_approved_by, p_signatures, (p_card::json ->> 'review-by')::date, controls.now())
+  insert into controls.scope values (p_name, p_digest, p_environment, p_card, p_compiled, v_approved_by, p_signatures, (p_card::json ->> 'review-by')::date, controls.now())
     on conflict (agent, card_digest, environment) do update set compiled = excluded.compiled, approved_by = excluded.approved_by, signatures = excluded.signatures;
   insert into controls.agent (name, stack, environment, card_digest, secret_arn) values (p_name, p_stack, p_environment, p_digest, p_secret)
     on conflict (name) do update set environment = excluded.environment, card_digest = excluded.card_digest, secret_arn = excluded.secret_arn;
-  return json_build_object('changed', v_changed, 'approved', p_approved_by is not null and v_before.approved_by is distinct from p_approved_by, 'withdrawn', p_approved_by is null and v_before.approved_by is not null);
+  return json_build_object('changed', v_changed, 'inForce', v_approved_by is not null, 'approved', p_signed_by is not null and v_before.approved_by is distinct from p_signed_by,
+    'withdrawn', v_approved_by is null and v_before.approved_by is not null);
 end $$;
 
 -- Takes a login away: what it has open ends, and nobody can log in with it again.

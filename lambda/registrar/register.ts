@@ -94,14 +94,14 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
     for (const statement of compileSql(scope, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
     const { signed, faults } = approvalState(card, manifests, approval ?? undefined, signers);
     const names = signed.map(({ by }) => by).join(', ');
-    const [row] = await run('select controls.register_agent(:name, :stack, :environment, :card, :digest, :compiled, :secret, :approvedBy, :signatures) as told', {
+    const [row] = await run('select controls.register_agent(:name, :stack, :environment, :card, :digest, :compiled, :secret, :production, :signedBy, :signatures) as told', {
       name: card.agent, stack, environment, card: canonicalJson(card), digest: scope.cardDigest, compiled: canonicalJson(scope), secret: arn,
-      approvedBy: faults.length === 0 ? names : scope.production ? null : 'automatic, synthetic data', signatures: canonicalJson(signed),
+      production: scope.production, signedBy: faults.length === 0 ? names : null, signatures: canonicalJson(signed),
     });
-    const told = JSON.parse(String(row?.told)) as { changed: boolean; approved: boolean; withdrawn: boolean };
+    const told = JSON.parse(String(row?.told)) as { changed: boolean; inForce: boolean; approved: boolean; withdrawn: boolean };
     const facts = { card_digest: scope.cardDigest, environment };
-    if (told.changed) await entry(run, 'agent.registered', card.agent, { ...facts, production: scope.production, not_in_force: scope.production ? faults : [] });
-    if (told.approved && faults.length === 0) await entry(run, 'card.approved', card.agent, { ...facts, actions: approval?.actions, approvals: signed.map(({ by, at, key }) => ({ by, at, key })) });
+    if (told.changed) await entry(run, 'agent.registered', card.agent, { ...facts, production: scope.production, not_in_force: told.inForce ? [] : faults });
+    if (told.approved) await entry(run, 'card.approved', card.agent, { ...facts, actions: approval?.actions, approvals: signed.map(({ by, at, key }) => ({ by, at, key })) });
     if (told.withdrawn) await entry(run, 'card.withdrawn', card.agent, { ...facts, not_in_force: faults });
     return scope;
   });

@@ -4,13 +4,16 @@ import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, IConstruct } from 'constructs';
 import { ActionCatalog } from '../action/action-catalog';
 import { ScopeCard } from '../card/scope-card';
-
 import { invokeArn } from '../gate/api-route';
+import { policyFaults } from '../gate/judge';
 import { AppIndex } from '../registration/app-index';
 import { StackRegistration } from '../registration/stack-registration';
-import { compileAws } from '../scope/compile-aws';
+import { approvalState } from '../scope/approval';
+import { cardPage } from '../scope/card-page';
 import { compile, holdsProductionData } from '../scope/compile';
+import { compileAws } from '../scope/compile-aws';
 import { ControlsError } from '../scope/controls-error';
+import { Manifest } from '../scope/manifest';
 import { agentBoundaryName, agentLogin, agentPolicyName, agentRoleName, agentSecretName } from '../scope/names';
 import { IRunBroker } from './run-broker';
 
@@ -155,6 +158,30 @@ export class AgentIdentity extends AgentIdentityBase {
     StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment, approval: props.card._approval ?? null }, this.secret, (names) => this.faults(names));
   }
 
+  /** What a reviewer reads and signs, as Markdown; complete once the actions of the app are there. */
+  public get cardPage(): string {
+    const app = AppIndex.of(this);
+    const { controlsName } = this.broker.auditLog.database;
+    const signers = app.signers(controlsName);
+    const tiers = app.queue(controlsName)?.tiers;
+    const manifests = this.manifests();
+    return cardPage({ card: this.card._card, manifests, ...(tiers ? { tiers } : {}), ...(signers ? { approval: approvalState(this.card._card, manifests, this.card._approval, signers) } : {}) });
+  }
+
+  private manifests(): readonly Manifest[] { return this.catalog?._manifests() ?? AppIndex.of(this).manifests; }
+
+  /** A deploy may come before the signature; until it is there no run starts, and the author should hear of it now. */
+  private warnOfApproval(manifests: readonly Manifest[]): void {
+    const { _card: card, _approval: approval } = this.card;
+    if (card['review-by'] < new Date().toISOString().slice(0, 10)) {
+      Annotations.of(this).addWarningV2('cdk-agent-controls:ReviewOverdue', `the card of ${this.agentName} was to be reviewed by ${card['review-by']}; review it, and give it a new date`);
+    }
+    const signers = AppIndex.of(this).signers(this.broker.auditLog.database.controlsName);
+    if (!holdsProductionData(card, this.environment) || !signers) return; // nobody to be asked, or another app knows whom
+    const { faults } = approvalState(card, manifests, approval, signers);
+    if (faults.length > 0) Annotations.of(this).addWarningV2('cdk-agent-controls:CardNotApproved', `the card of ${this.agentName} starts no run: ${faults.join('; ')}; sign it with agent-controls scope approve`);
+  }
+
   /** Faults that show only once the whole app is there: actions and tiers may be declared after the agent. */
   private faults(names: ReadonlyMap<string, readonly IConstruct[]>): string[] {
     const { controlsName } = this.broker.auditLog.database;
@@ -163,9 +190,11 @@ export class AgentIdentity extends AgentIdentityBase {
     const refuse = (code: string, sentence: string): void => { faults.push(new ControlsError(code, sentence).message); };
     try {
       const queue = app.queue(controlsName);
-      const { rules } = compile({
-        card: this.card._card, environment: this.environment, manifests: this.catalog?._manifests() ?? app.manifests, tiers: queue?.tiers,
-      });
+      const manifests = this.manifests();
+      const compiled = compile({ card: this.card._card, environment: this.environment, manifests, tiers: queue?.tiers });
+      for (const fault of policyFaults(compiled, manifests)) refuse('PolicyInvalid', `the card of ${this.agentName}: ${fault}; Cedar would not decide by it`);
+      this.warnOfApproval(manifests);
+      const { rules } = compiled;
       const groups = new Set(Object.values(rules).flatMap(({ approvers }) => approvers));
       const nobody = queue !== undefined && queue.approverGroups().length === 0;
       if (nobody && Object.values(rules).some(({ windowSeconds }) => windowSeconds > 0)) {

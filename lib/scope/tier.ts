@@ -51,7 +51,7 @@ export function tierFor(approval: Approval, manifest: Manifest, tiers: readonly 
 function resolve(approval: Approval, tiers: readonly Tier[] | undefined, field: string): TierRule {
   if (approval.tier === 'auto') return { tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0 };
   if (approval.tier === 'standing') {
-    return { tier: 'standing', kind: 'standing', windowSeconds: 0, approvers: approval.approvers ?? [], people: 0, until: approval.until as string, grantedBy: approval['granted-by'] as string };
+    return { tier: 'standing', kind: 'standing', windowSeconds: 0, approvers: approval.approvers ?? [], people: 0, until: approval.until, grantedBy: approval['granted-by'] };
   }
   // Without the queue at hand only its own default names can be judged; the registrar, which has it, judges all.
   const known = tiers ?? DEFAULT_TIERS;

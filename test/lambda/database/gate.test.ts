@@ -192,7 +192,15 @@ describe('what was agreed on', () => {
   });
 
   it('needs a person\'s approval where the card says production data, whatever the environment is called', async () => {
+    await db.register(card((of) => { of.agent = 'auto-closer'; }), [SEND_EMAIL]);
+    await db.startRun('auto-closer');
     await db.register(card((of) => { of.agent = 'prod-closer'; of.environments = { live: { data: 'production' } }; }), [SEND_EMAIL], 'live');
     await expect(db.startRun('prod-closer')).rejects.toThrow('CardNotApproved');
+  });
+
+  it('is approved automatically nowhere any more, once production data is there', async () => {
+    await expect(db.startRun('auto-closer')).rejects.toThrow('CardNotApproved');
+    await db.register(card((of) => { of.agent = 'dev-closer'; }), [SEND_EMAIL]);
+    await expect(db.startRun('dev-closer')).rejects.toThrow('CardNotApproved');
   });
 });
