@@ -64,6 +64,7 @@ function parameterTerms(name: string, condition: Condition, parameter: Parameter
   const terms: string[] = [];
   if (condition.equals !== undefined) terms.push(equal(condition.equals, 'equals'));
   if (condition.in !== undefined) terms.push(`(${condition.in.map((value, index) => equal(value, `in[${index}]`)).join(' || ')})`);
+  let currency: string | undefined;
   for (const [comparison, operator] of comparisons()) {
     const bound = condition[comparison];
     if (bound === undefined) continue;
@@ -73,7 +74,10 @@ function parameterTerms(name: string, condition: Condition, parameter: Parameter
       terms.push(`${path} ${operator} ${cedarLong(bound, where)}`);
     } else {
       if (kind !== 'money') unenforceable(where, `the parameter is ${parameter.type}, not money`, 'compare with a value of its type');
-      terms.push(`${path}.currency == ${cedarString(bound.currency, where)} && ${path}.minorUnits ${operator} ${cedarLong(bound['minor-units'], where)}`);
+      if (currency !== undefined && currency !== bound.currency) unenforceable(where, `got ${bound.currency} beside ${currency}`, 'no amount is in two currencies; bound one of them');
+      if (currency === undefined) terms.push(`${path}.currency == ${cedarString(bound.currency, where)}`);
+      currency = bound.currency;
+      terms.push(`${path}.minorUnits ${operator} ${cedarLong(bound['minor-units'], where)}`);
     }
   }
   if (condition['starts-with'] !== undefined) {
