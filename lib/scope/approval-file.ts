@@ -1,4 +1,4 @@
-import Ajv2020 from 'ajv/dist/2020';
+import Ajv2020, { ErrorObject } from 'ajv/dist/2020';
 import { CardApproval } from './approval';
 import { ControlsError } from './controls-error';
 
@@ -26,5 +26,5 @@ export function approvalFromJson(text: string, fileName: string): CardApproval {
   } catch {
     return invalid('not readable as JSON');
   }
-  return validate(value) ? value : invalid((validate.errors ?? []).map(({ instancePath, message }) => `${instancePath || 'the approval'} ${message ?? ''}`).join(', '));
+  return validate(value) ? value : invalid((validate.errors as ErrorObject[]).map(({ instancePath, message }) => `${instancePath || 'the approval'} ${String(message)}`).join(', '));
 }

@@ -28,8 +28,8 @@ export function cardFromYaml(text: string, fileName: string): Card {
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, strict: true, merge: false });
   const fault = document.errors[0] ?? document.warnings[0];
   if (fault) {
-    const at = fault.linePos?.[0].line ?? 1;
-    throw new ControlsError('CardInvalid', `${fileName}:${at}: not readable as YAML: ${fault.message.split('\n')[0]}`);
+    const [{ line }] = fault.linePos as [{ line: number }]; // always there, since the lines are counted
+    throw new ControlsError('CardInvalid', `${fileName}:${line}: not readable as YAML: ${fault.message.split('\n')[0]}`);
   }
   visit(document, {
     Alias: () => refuseAlias(fileName),
@@ -45,7 +45,7 @@ export function cardFromObject(value: unknown, name = 'card'): Card {
 
 function checked(value: unknown, source: Source): Card {
   const validate = schema();
-  if (!validate(value)) throw new ControlsError('CardInvalid', explain(validate.errors ?? [], source));
+  if (!validate(value)) throw new ControlsError('CardInvalid', explain(validate.errors as ErrorObject[], source));
   const seen = new Map<string, number>();
   value.scopes.forEach(({ scope }, index) => {
     const first = seen.get(scope);
@@ -108,9 +108,9 @@ function sentence(error: ErrorObject, source: Source): string {
   switch (error.keyword) {
     case 'additionalProperties': {
       const unknown = String(params.additionalProperty);
-      const known = Object.keys((error.parentSchema as { properties?: object }).properties ?? {});
+      const known = Object.keys((error.parentSchema as { properties: object }).properties);
       const field = fieldName([...path, unknown]);
-      return `${at(source, [...path, unknown]).replace(/: [^:]*$/, '')}: ${field} is not a field of a card; ${known.length > 0 ? `known here: ${known.join(', ')}` : 'remove it'}`;
+      return `${at(source, [...path, unknown]).replace(/: [^:]*$/, '')}: ${field} is not a field of a card; known here: ${known.join(', ')}`;
     }
     case 'required':
       return `${at(source, path)}: ${shown(params.missingProperty)} is missing; add it`;
@@ -124,6 +124,6 @@ function sentence(error: ErrorObject, source: Source): string {
     case 'anyOf':
       return `${at(source, path)}: ${got}, which is not allowed here; see scope-card.schema.json`;
     default:
-      return `${at(source, path)}: ${got}; it ${error.message ?? 'is not valid'}`;
+      return `${at(source, path)}: ${got}; it ${String(error.message)}`;
   }
 }

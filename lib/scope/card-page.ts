@@ -60,8 +60,8 @@ function bounds(call: Call): string[] {
 }
 
 function actionWords(name: string, manifest: Manifest | undefined): string {
-  const columns = (['reads', 'writes'] as const).filter((verb) => manifest?.[verb]?.length).map((verb) => `${verb} ${(manifest?.[verb] ?? []).map(code).join(', ')}`);
-  return [code(name), ...columns].join('; ');
+  const columns = (verb: 'reads' | 'writes'): string[] => (manifest?.[verb] ? [`${verb} ${manifest[verb].map(code).join(', ')}`] : []);
+  return [code(name), ...columns('reads'), ...columns('writes')].join('; ');
 }
 
 function tierWords({ approval }: Call, tiers: readonly Tier[]): string {
@@ -73,8 +73,8 @@ function tierWords({ approval }: Call, tiers: readonly Tier[]): string {
 function reverse(manifest: Manifest | undefined): string {
   if (!manifest) return '**not looked at:** the action is not at hand';
   if (manifest.effect === 'read') return 'nothing to undo';
-  const { kind, sentence } = manifest.reverse ?? { kind: 'impossible' };
-  return kind === 'restore' ? 'putting the prior value back' : kind === 'compensate' ? `making up for it: ${text(sentence ?? '')}` : `**nothing:** ${text(sentence ?? '')}`;
+  const { kind = 'impossible', sentence = 'nobody said why' } = manifest.reverse ?? {};
+  return kind === 'restore' ? 'putting the prior value back' : kind === 'compensate' ? `making up for it: ${text(sentence)}` : `**nothing:** ${text(sentence)}`;
 }
 
 function never(card: Card): string[] {

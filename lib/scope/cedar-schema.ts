@@ -11,7 +11,7 @@ export function cedarSchema(scope: CompiledScope, manifests: readonly Manifest[]
     '': {
       entityTypes: { Agent: {}, Tool: {} },
       actions: Object.fromEntries(Object.entries(scope.tools).map(([name, { kind }]) => [name, {
-        appliesTo: { principalTypes: ['Agent'], resourceTypes: ['Tool'], context: context(kind === 'action' ? parametersOf.get(name) ?? {} : {}) },
+        appliesTo: { principalTypes: ['Agent'], resourceTypes: ['Tool'], context: context(kind === 'action' ? parametersOf.get(name) as Manifest['parameters'] : {}) },
       }])),
     },
   };

@@ -128,6 +128,7 @@ export function compile(input: CompileInput): CompiledScope {
       rules[id] = callRule(card, id, scope, call, manifest, input.tiers, field);
     });
   });
+  card['failure-modes'].forEach((mode, index) => detection(card, mode['found-by'], actions, `failure-modes[${index}].found-by`));
   return {
     agent: card.agent,
     environment,
@@ -161,6 +162,21 @@ function known(call: Call, actions: ReadonlyMap<string, Manifest>, card: Card, f
     if (neverRead(card, column)) throw new ControlsError('NeverContradicted', `${field}.action: ${call.action} reads ${column}, which is under never.read; take it out of one of the two`);
   }
   return manifest;
+}
+
+/** How a failure is found must be something that is there: a limit of the card, or a sink that the gate asks the provenance of. */
+function detection(card: Card, by: Readonly<Record<string, string>>, actions: ReadonlyMap<string, Manifest>, field: string): void {
+  const calls = card.scopes.flatMap(({ call }) => call ?? []);
+  const { limit, provenance } = by;
+  if (limit !== undefined && !calls.some(({ action, limits }) => action === limit && limits !== undefined)) {
+    throw new ControlsError('FailureUndetected', `${field}.limit: got ${shown(limit)}, and no scope of the card limits such a call; give the call limits, or name another detection`);
+  }
+  if (provenance !== undefined) {
+    const [action = '', sink = ''] = provenance.split('.');
+    if (!calls.some((call) => call.action === action) || actions.get(action)?.sinks.includes(sink) !== true) {
+      throw new ControlsError('FailureUndetected', `${field}.provenance: got ${shown(provenance)}, which is no sink of an action that the card calls; write action.parameter`);
+    }
+  }
 }
 
 function head(card: Card, action: string): string {

@@ -1,6 +1,6 @@
-import { Approval, Call, Card, Condition, Conditions, durationSeconds, isMoney, Limit, Ordered, Scope } from './card';
+import { Approval, Call, Card, Condition, Conditions, durationSeconds, isMoney, Limit, Ordered, Scalar, Scope } from './card';
 import { canonicalJson } from './canonical-json';
-import { approvalWords, conditionWords, limitWords, scalarWords } from './words';
+import { approvalWords, conditionWords, durationWords, limitWords } from './words';
 
 /** One thing that two cards say differently. `changed` is neither wider nor narrower, or cannot be told; it is read like `widened`. */
 export interface Difference {
@@ -33,7 +33,7 @@ export function diffCards(before: Card, next: Card): Difference[] {
   });
   for (const list of ['read', 'write', 'call'] as const) lists(before.never?.[list], next.never?.[list], `never ${list}`, tell, 'narrowed');
   if (canonicalJson(before['failure-modes']) !== canonicalJson(next['failure-modes'])) tell('changed', 'the failure modes, or how they are found');
-  if (canonicalJson(before.retention) !== canonicalJson(next.retention)) tell(durationSeconds(next.retention.inputs) > durationSeconds(before.retention.inputs) ? 'widened' : 'narrowed', `inputs are kept for ${JSON.stringify(next.retention.inputs)}, and were for ${JSON.stringify(before.retention.inputs)}`);
+  if (canonicalJson(before.retention) !== canonicalJson(next.retention)) tell(durationSeconds(next.retention.inputs) > durationSeconds(before.retention.inputs) ? 'widened' : 'narrowed', `inputs are kept for ${durationWords(next.retention.inputs)}, and were for ${durationWords(before.retention.inputs)}`);
   return differences;
 }
 
@@ -101,9 +101,9 @@ function approvals(before: Approval, next: Approval, tell: Tell): void {
     // More time to answer is more time in which the call may still run; no window leaves it to the tier, which may have more.
     Math.sign((next.window ? durationSeconds(next.window) : Infinity) - (before.window ? durationSeconds(before.window) : Infinity)) || 0,
     Math.sign((before.people ?? 1) - (next.people ?? 1)),
-    subset(before.approvers, next.approvers),
+    groups(before.approvers, next.approvers),
     before['granted-by'] === next['granted-by'] ? 0 : Number.NaN,
-    before.until === next.until ? 0 : String(next.until) > String(before.until) ? 1 : -1,
+    before.until === next.until ? 0 : Math.sign(Date.parse(String(next.until)) - Date.parse(String(before.until))),
   ];
   const wider = steps.some((step) => step > 0);
   const narrower = steps.some((step) => step < 0);
@@ -111,21 +111,24 @@ function approvals(before: Approval, next: Approval, tell: Tell): void {
 }
 
 /** 1 when more groups may decide, -1 when fewer, NaN when others. Naming none leaves it to the tier, which may name more. */
-function subset(before: readonly string[] | undefined, next: readonly string[] | undefined): number {
-  if (canonicalJson([...(before ?? [])].sort()) === canonicalJson([...(next ?? [])].sort())) return 0;
-  if (!before) return -1;
-  if (!next) return 1;
-  if (before.every((name) => next.includes(name))) return 1;
-  return next.every((name) => before.includes(name)) ? -1 : Number.NaN;
+function groups(before: readonly string[] | undefined, next: readonly string[] | undefined): number {
+  if (before && next) return grown(before, next);
+  return Number(before !== undefined) - Number(next !== undefined);
 }
 
-function conditions(before: Conditions | undefined, next: Conditions | undefined, where: string, tell: Tell): void {
-  for (const name of new Set([...Object.keys(before ?? {}), ...Object.keys(next ?? {})])) {
-    const [a, b] = [before?.[name], next?.[name]];
-    for (const key of new Set([...Object.keys(a ?? {}), ...Object.keys(b ?? {})] as (keyof Condition)[])) {
-      const words = (of: Condition | undefined): string => `${where}${conditionWords({ [name]: { [key]: of?.[key] } })[0] ?? ''}`;
-      if (a?.[key] === undefined) tell('narrowed', words(b));
-      else if (b?.[key] === undefined) tell('widened', `no longer ${words(a)}`);
+/** 1 when all are still there and more, -1 when some are gone, 0 when they are the same, NaN when others came. */
+function grown(before: readonly string[], next: readonly string[]): number {
+  const [gone, came] = [before.some((name) => !next.includes(name)), next.some((name) => !before.includes(name))];
+  return gone && came ? Number.NaN : Number(came) - Number(gone);
+}
+
+function conditions(before: Conditions = {}, next: Conditions = {}, where: string, tell: Tell): void {
+  for (const name of new Set([...Object.keys(before), ...Object.keys(next)])) {
+    const [a = {}, b = {}] = [before[name], next[name]];
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)] as (keyof Condition)[])) {
+      const words = (of: Condition): string => `${where}${conditionWords({ [name]: { [key]: of[key] } }).join('')}`;
+      if (a[key] === undefined) tell('narrowed', words(b));
+      else if (b[key] === undefined) tell('widened', `no longer ${words(a)}`);
       else if (canonicalJson(a[key]) !== canonicalJson(b[key])) tell(direction(key, a, b), `${words(b)}, and was ${words(a)}`);
     }
   }
@@ -134,11 +137,13 @@ function conditions(before: Conditions | undefined, next: Conditions | undefined
 function direction(key: keyof Condition, before: Condition, next: Condition): Difference['kind'] {
   switch (key) {
     case 'in': case 'matches': {
-      const [a, b] = [before, next].map((of) => new Set((of[key] ?? []).map((value) => canonicalJson(value))));
-      const more = [...(b ?? [])].some((value) => !a?.has(value));
-      return !more ? 'narrowed' : [...(a ?? [])].every((value) => b?.has(value)) ? 'widened' : 'changed';
+      const growth = grown((before[key] as readonly Scalar[]).map(canonicalJson), (next[key] as readonly Scalar[]).map(canonicalJson));
+      return growth > 0 ? 'widened' : growth <= 0 ? 'narrowed' : 'changed';
     }
-    case 'starts-with': return before[key]?.startsWith(next[key] ?? '') ? 'widened' : next[key]?.startsWith(before[key] ?? '') ? 'narrowed' : 'changed';
+    case 'starts-with': {
+      const [a, b] = [String(before[key]), String(next[key])];
+      return a.startsWith(b) ? 'widened' : b.startsWith(a) ? 'narrowed' : 'changed';
+    }
     case 'equals': return 'changed';
     default: {
       const order = compare(before[key] as Ordered, next[key] as Ordered);
@@ -154,9 +159,9 @@ function compare(before: Ordered, next: Ordered): number | undefined {
   return isMoney(before) || isMoney(next) ? undefined : before - next;
 }
 
-function lists(before: readonly string[] | undefined, next: readonly string[] | undefined, what: string, tell: Tell, more: 'widened' | 'narrowed' = 'widened'): void {
-  for (const value of next ?? []) if (!before?.includes(value)) tell(more, `${what} ${scalarWords(value)}`);
-  for (const value of before ?? []) if (!next?.includes(value)) tell(more === 'widened' ? 'narrowed' : 'widened', `no longer ${what} ${scalarWords(value)}`);
+function lists(before: readonly string[] = [], next: readonly string[] = [], what: string, tell: Tell, more: 'widened' | 'narrowed' = 'widened'): void {
+  for (const value of next) if (!before.includes(value)) tell(more, `${what} ${value}`);
+  for (const value of before) if (!next.includes(value)) tell(more === 'widened' ? 'narrowed' : 'widened', `no longer ${what} ${value}`);
 }
 
 /** Pairs what has the same key; of several with one key, the first with the first and so on. */

@@ -52,7 +52,7 @@ function widest(name: string, bounds: readonly Conditions[]): Lengths {
 function parameterSchema(parameter: ParameterManifest, { shortest, longest }: Lengths): Record<string, unknown> {
   const text = (limit: number): Record<string, unknown> => ({ type: 'string', minLength: shortest, maxLength: Math.min(limit, longest) });
   switch (parameter.type) {
-    case 'text': return text(parameter.maxLength ?? 1);
+    case 'text': return text(parameter.maxLength as number);
     case 'email': return { ...text(254), format: 'email' };
     case 'reference': return text(200);
     case 'one-of': return { enum: parameter.values };

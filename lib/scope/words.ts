@@ -7,7 +7,7 @@ import { Approval, CardDuration, CardMoney, Condition, Conditions, isMoney, Limi
 
 /** `500.00 USD`: with the decimals that the currency has. */
 export function moneyWords({ currency, 'minor-units': minorUnits }: CardMoney): string {
-  const digits = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 0;
+  const digits = new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits as number;
   const text = String(minorUnits).padStart(digits + 1, '0');
   return `${digits === 0 ? text : `${text.slice(0, -digits)}.${text.slice(-digits)}`} ${currency}`;
 }
@@ -43,7 +43,7 @@ export function conditionWords(conditions: Conditions | undefined): string[] {
 export function limitWords(limit: Limit): string {
   const sum = limit['sum-of'] === undefined ? '' : ` of ${limit['sum-of']}`;
   const each = limit['for-each'] === undefined ? '' : ` for each ${limit['for-each']}`;
-  return `at most ${scalarWords(limit['at-most'])}${sum} a ${limit.per}${each}`;
+  return `at most ${scalarWords(limit['at-most'])}${sum} ${limit.per === 'hour' ? 'an' : 'a'} ${limit.per}${each}`;
 }
 
 /** `verify, within 5 minutes, by sales-leads`. */

@@ -11,6 +11,7 @@ export const CARD_TEXT = readFileSync(CARD_FILE, 'utf8');
 /** The example's card, changed. */
 export function card(change: (card: any) => void = () => undefined): Card {
   const made = parse(CARD_TEXT) as Card;
+  Object.assign(made, { 'failure-modes': [{ bad: 'It does too much at once.', 'found-by': { anomaly: 'bulk-writes' } }] }); // whatever it calls
   change(made);
   return made;
 }

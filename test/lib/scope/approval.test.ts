@@ -14,7 +14,7 @@ const PAYMENTS = 'head-of-payments@example.com';
 const [security, payments, eve] = [pair(), pair(), pair()];
 const SIGNERS: readonly CardSigner[] = [{ name: SECURITY, publicKey: security.publicKey }, { name: PAYMENTS, publicKey: payments.publicKey }];
 const AT = new Date('2026-05-14T14:22:03Z');
-const mailer = card();
+const mailer = card((of) => of.scopes.push({ scope: 'scope://outreach.look', read: [{ table: 'leads', columns: ['id'] }] }));
 const refunder = card((of) => {
   of.scopes[0].call = [{ action: 'issue_refund', bounds: { count: { 'at-most': 1 } }, limits: [{ 'at-most': 1, per: 'day' }], approval: { tier: 'standing', 'granted-by': PAYMENTS, until: '2027-01-31' } }];
 });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { cardFromObject, cardFromYaml } from '../../../lib/scope/card-file';
-import { CARD_TEXT, card } from '../../support/cards';
+import { CARD_TEXT } from '../../support/cards';
 
 const read = (text: string): string => {
   try {
@@ -62,7 +63,23 @@ describe('a card that is wrong', () => {
 });
 
 describe('a card that is right', () => {
+  it.each<[string, string, RegExp]>([
+    ['a card that is one word', 'outreach', /^CardInvalid: card\.yaml:1: the card: got "outreach", expected object/],
+    ['a name that is none', CARD_TEXT.replace('agent: outreach-closer', 'agent: Outreach Closer'), /agent: got "Outreach Closer", expected text that matches \^\[a-z\]/],
+    ['a purpose of one word', CARD_TEXT.replace(/purpose: .*/, 'purpose: mail'), /purpose: got "mail"; it must NOT have fewer than 20 characters/],
+    ['an end date without a standing approval', CARD_TEXT.replace('tier: verify,', 'tier: verify, until: 2027-01-01,'), /approval: got .* which is not allowed here; see scope-card\.schema\.json/],
+    ['an environment that reads like a number', CARD_TEXT.replace('dev: { data: synthetic }', '"1": { data: none }'), /card\.yaml:\d+: environments\[1\]\.data: got "none"/],
+    ['a duration of nothing known', CARD_TEXT.replace('{ months: 13 }', '{ fortnights: 2 }'), /retention\.inputs\.fortnights is not a field of a card; known here: minutes, hours, days, months/],
+    ['many faults at once', CARD_TEXT.replace('scope://outreach.send.cold', 'x').replace('review-by: 2027-03-31', 'review-by: soon').replace('trusted-from: compute', 'trusted-from: me').replace('months: 13', 'months: 0').replace('at-most: 20', 'at-most: many').replace('agent: outreach-closer', 'agent: X').replace('data: synthetic', 'data: none'), /and \d+ more$/],
+  ])('refuses %s', (_what, text, message) => {
+    expect(read(text)).toMatch(message);
+  });
+
+  it('of an object has no line to name', () => {
+    expect(() => cardFromObject({ ...(parse(CARD_TEXT) as object), agent: 5 })).toThrow(/^CardInvalid: card: agent: got 5, expected string/);
+  });
+
   it('is the same from YAML and from an object', () => {
-    expect(cardFromYaml(CARD_TEXT, 'card.yaml')).toEqual(cardFromObject(card()));
+    expect(cardFromYaml(CARD_TEXT, 'card.yaml')).toEqual(cardFromObject(parse(CARD_TEXT)));
   });
 });

@@ -65,7 +65,18 @@ describe('what no target could enforce', () => {
     ['a sum of something that is not there', /^BoundUnenforceable: .*sum-of: the action has no parameter "total"/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'sum-of': 'total' }]; })],
     ['a limit for each of something that is not there', /^BoundUnenforceable: .*for-each/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'for-each': 'buyer' }]; })],
     ['a limit in money that sums nothing', /^BoundUnenforceable: .*nothing is summed; add sum-of/, refunds((of) => { of.limits = [{ 'at-most': { currency: 'USD', 'minor-units': 5 }, per: 'day' }]; })],
-    ['a second confirmation', /^BoundUnenforceable: .*second-confirmation/, card((of) => { call(of).requires = ['second-confirmation']; })],
+    ['a second confirmation of nobody', /^BoundUnenforceable: .*second-confirmation asks a second person, and nobody is asked for sure in tier verify/, card((of) => { call(of).requires = ['second-confirmation']; })],
+    ['a pattern that fits everything', /^NotEncodable: .*bounds\.subject\.matches\[0\] must be a pattern with some text in it, got "\*\*"/, card((of) => { call(of).bounds = { subject: { matches: ['**'] } }; })],
+    ['a pattern of a number', /^BoundUnenforceable: .*count\.matches: the parameter is integer, not text/, refunds((of) => { of.bounds = { count: { matches: ['1*'] } }; })],
+    ['an amount in two currencies', /^BoundUnenforceable: .*amount\.at-least: got EUR beside USD/, refunds((of) => { of.bounds = { amount: { 'at-most': { currency: 'USD', 'minor-units': 5 }, 'at-least': { currency: 'EUR', 'minor-units': 1 } } }; })],
+    ['a standing approval that outlives the review', /^StandingTooLong: scopes\[0\]\.call\[0\]\.approval\.until: got 2027-04-01, and the card is reviewed by 2027-03-31/, refunds((of) => { of.approval = { tier: 'standing', 'granted-by': 'cfo', until: '2027-04-01' }; })],
+    ['fewer people than the tier asks for', /^TierLoosened: .*people: got 0, the tier asks for 1/, card((of) => { call(of).approval.people = 0; })],
+    ['a window that nobody could answer in', /^HoldWindowTooShort: .*window: got 0 seconds/, card((of) => { call(of).approval.window = { minutes: 0 }; })],
+    ['a row without its table', /^BoundUnenforceable: .*row\.lead_status: a row is bounded by table\.column/, card((of) => { call(of).row = { lead_status: { equals: 'cold' } }; })],
+    ['a failure found by a limit that is not there', /^FailureUndetected: failure-modes\[0\]\.found-by\.limit: got "update_tier"/, card((of) => { of['failure-modes'] = [{ bad: 'x', 'found-by': { limit: 'update_tier' } }]; })],
+    ['a failure found by the provenance of what is no sink', /^FailureUndetected: failure-modes\[0\]\.found-by\.provenance: got "send_email.body"/, card((of) => { of['failure-modes'] = [{ bad: 'x', 'found-by': { provenance: 'send_email.body' } }]; })],
+    ['a failure found by the provenance of another action', /^FailureUndetected: .*got "issue_refund.charge_id"/, card((of) => { of['failure-modes'] = [{ bad: 'x', 'found-by': { provenance: 'issue_refund.charge_id' } }]; })],
+    ['a failure found by half a name', /^FailureUndetected: .*got "send_email"/, card((of) => { of['failure-modes'] = [{ bad: 'x', 'found-by': { provenance: 'send_email' } }]; })],
     ['two reads of one table with different rows', /^BoundUnenforceable: scopes\[0\]\.read\[1\]\.rows: another read of leads has other rows/, card((of) => { of.scopes[0].read.push({ table: 'leads', columns: ['email'], rows: { lead_status: { equals: 'cold' } } }); })],
     ['a tier that the queue does not offer', /^TierUnknown: .*got "same-day", the hold queue offers auto, standing, verify, human/, card((of) => { call(of).approval = { tier: 'same-day' }; })],
     ['a window wider than the tier', /^TierLoosened: .*window: got 600 seconds, the tier allows 300/, card((of) => { call(of).approval.window = { minutes: 10 }; })],
@@ -83,6 +94,38 @@ describe('what no target could enforce', () => {
     ['a gateway call as an AWS action', /^AwsActionForbidden/, card((of) => { of.scopes[0].aws = [{ actions: ['execute-api:Invoke'], resources: ['arn:aws:s3:::x'] }]; })],
   ])('refuses %s', (_what, message, of) => {
     expect(() => compiled(of)).toThrow(message);
+  });
+
+  it('takes failures that a limit or a sink finds, standing approvals, second confirmations, and tables of other schemas', () => {
+    const scope = compiled(refunds((of) => { of.approval = { tier: 'standing', 'granted-by': 'cfo', until: '2027-03-31', approvers: ['payments'] }; of.limits = [{ 'at-most': 1, per: 'run' }]; }));
+    expect(scope.rules['scope://outreach.send.cold/call/0']).toMatchObject({ kind: 'standing', until: '2027-03-31', grantedBy: 'cfo', approvers: ['payments'] });
+    const found = compiled(card((of) => {
+      of['failure-modes'] = [{ bad: 'x', 'found-by': { limit: 'send_email' } }, { bad: 'y', 'found-by': { provenance: 'send_email.to' } }];
+      of.scopes[0].read = [{ table: 'sales.orders', columns: ['id'] }];
+      call(of).approval = { tier: 'human' };
+      call(of).requires = ['second-confirmation'];
+    }));
+    expect(found.rules['scope://outreach.send.cold/call/0']?.people).toBe(2);
+    expect(compileSql(found, 'controls')).toContain('grant usage on schema "sales" to "controls-agent-outreach-closer"');
+  });
+
+  it('sums money, writes columns, and judges by the default tiers when no queue is at hand', () => {
+    const of = card((made) => {
+      made.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'verify' } }, { action: 'issue_refund', limits: [{ 'at-most': { currency: 'USD', 'minor-units': 5 }, 'sum-of': 'amount', per: 'day' }, { 'at-most': 5, 'sum-of': 'count', per: 'hour' }], approval: { tier: 'human' } }];
+    });
+    const scope = compile({ card: of, environment: 'dev', manifests: ALL, tiers: undefined });
+    expect(scope.rules['scope://outreach.send.cold/call/1']?.limits).toMatchObject([{ atMost: 5, currency: 'USD', sumOf: 'amount', seconds: 86_400 }, { atMost: 5, sumOf: 'count', seconds: 3_600 }]);
+    expect(compileSql(scope, 'controls')).toEqual(expect.arrayContaining(['grant insert ("tier") on "public"."customer" to "controls-agent-outreach-closer"', 'grant update ("tier") on "public"."customer" to "controls-agent-outreach-closer"']));
+  });
+
+  it('grants what an action writes, and no reading along with it', () => {
+    expect(compileSql(compiled(card(), [{ ...SEND_EMAIL, writes: ['lead_notes.note'] }]), 'controls').filter((sql) => sql.includes('lead_notes'))).toEqual(['insert', 'update'].map((verb) => `grant ${verb} ("note") on "public"."lead_notes" to "controls-agent-outreach-closer"`));
+  });
+
+  it('refuses a row that two parameters name, and says when no action is declared at all', () => {
+    const two = { ...SEND_EMAIL, parameters: { ...SEND_EMAIL.parameters, other_id: { type: 'reference' as const, references: 'leads.id' } } };
+    expect(() => compiled(card(), [two])).toThrow(/^BoundUnenforceable: .*lead_id and other_id of send_email both name a row of leads/);
+    expect(() => compiled(card(), [])).toThrow(/declared are none; add the action/);
   });
 
   it('refuses an environment that the card does not name', () => {

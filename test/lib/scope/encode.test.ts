@@ -93,3 +93,10 @@ describe('names that reach IAM', () => {
     expect([iamAction('s3:GetObject', 'f'), iamResource('arn:aws:s3:::bucket/folder/*', 'f')]).toEqual(['s3:GetObject', 'arn:aws:s3:::bucket/folder/*']);
   });
 });
+
+describe('what is no text at all', () => {
+  it.each([5, null, undefined, {}, ['x']])('is refused: %j', (value) => {
+    const as = value as never;
+    for (const encode of [() => sqlIdent(as, 'f'), () => sqlTable(as, 'f'), () => sqlColumn(as, 'f'), () => cedarString(as, 'f'), () => iamAction(as, 'f'), () => iamResource(as, 'f')]) expect(encode).toThrow('NotEncodable');
+  });
+});
