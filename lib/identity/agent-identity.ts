@@ -113,6 +113,7 @@ export class AgentIdentity extends AgentIdentityBase {
   private readonly catalog: ActionCatalog | undefined;
   private readonly role: iam.CfnRole;
   private readonly secret: secretsmanager.CfnSecret;
+  private readonly made: string;
 
   constructor(scope: Construct, id: string, props: AgentIdentityProps) {
     super(scope, id);
@@ -145,7 +146,9 @@ export class AgentIdentity extends AgentIdentityBase {
       },
       ...(aws.length > 0 ? { policies: [{ policyName: 'card', policyDocument: { Version: '2012-10-17', Statement: aws } }] } : {}),
     });
+    this.made = this.roleAsItIs();
     this.roleArn = this.arnOfRole();
+    AppIndex.of(this).addAgent(controls, this.agentName, this.role);
     this.secret = new secretsmanager.CfnSecret(this, 'Secret', {
       name: agentSecretName(controls, this.agentName),
       kmsKeyId: `alias/${controls}`,
@@ -166,6 +169,12 @@ export class AgentIdentity extends AgentIdentityBase {
     const tiers = app.queue(controlsName)?.tiers;
     const manifests = this.manifests();
     return cardPage({ card: this.card._card, manifests, ...(tiers ? { tiers } : {}), ...(signers ? { approval: approvalState(this.card._card, manifests, this.card._approval, signers) } : {}) });
+  }
+
+  /** All that decides who is the agent and what it may do; aspects and overrides can reach it. */
+  private roleAsItIs(): string {
+    const { assumeRolePolicyDocument, permissionsBoundary, managedPolicyArns, policies } = this.role;
+    return JSON.stringify([assumeRolePolicyDocument, permissionsBoundary, managedPolicyArns, policies, (this.role as unknown as { rawOverrides: unknown }).rawOverrides]);
   }
 
   private manifests(): readonly Manifest[] { return this.catalog?._manifests() ?? AppIndex.of(this).manifests; }
@@ -212,6 +221,7 @@ export class AgentIdentity extends AgentIdentityBase {
     if (this.role.roleName !== agentRoleName(controlsName, this.agentName) || this.secret.name !== agentSecretName(controlsName, this.agentName)) {
       refuse('IdentityShared', `${this.node.path}: role and secret of an agent are its own, got ${String(this.role.roleName)} and ${String(this.secret.name)}; remove the override`);
     }
+    if (this.roleAsItIs() !== this.made) refuse('RoleChanged', `${this.node.path}: trust, boundary and policies of an agent's role are what its card comes to; remove what changed them, such as PermissionsBoundary.of(...) or an override`);
     for (const [what, resource, name] of [['role', this.role, this.role.roleName], ['secret', this.secret, this.secret.name]] as const) {
       const stranger = names.get(name ?? '')?.find((other) => other !== resource);
       if (stranger) refuse('IdentityShared', `${stranger.node.path} takes the ${what} of agent ${this.agentName}; rename it`);

@@ -1,6 +1,9 @@
+import { CfnResource, Stage } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { IConstruct } from 'constructs';
+import { bypasses } from '../access/bypass';
+import { resourcesOfTree } from '../access/resources';
 import { CardSigner } from '../scope/approval';
 import { Manifest } from '../scope/manifest';
 import { Tier } from '../scope/tier';
@@ -20,11 +23,11 @@ const INDEXES = new WeakMap<IConstruct, AppIndex>();
  * among a thousand.
  */
 export class AppIndex {
-  /** The index of the app that `construct` is in. */
+  /** The index of the stage that `construct` is in: an app without stages is one. */
   public static of(construct: IConstruct): AppIndex {
-    const { root } = construct.node;
-    const index = INDEXES.get(root) ?? new AppIndex();
-    INDEXES.set(root, index);
+    const stage = Stage.of(construct) ?? construct.node.root;
+    const index = INDEXES.get(stage) ?? new AppIndex(stage);
+    INDEXES.set(stage, index);
     return index;
   }
 
@@ -33,7 +36,25 @@ export class AppIndex {
   private readonly queues = new Map<string, QueueEntry>();
   private readonly signersOf = new Map<string, readonly CardSigner[]>();
 
-  private constructor() {}
+  private readonly agents = new Map<string, { readonly name: string; readonly role: CfnResource }[]>();
+
+  private constructor(private readonly stage: IConstruct) {
+    stage.node.addValidation({ validate: () => this.bypasses() });
+  }
+
+  /** An agent, and the role that its construct vouches for. */
+  public addAgent(controlsName: string, name: string, role: CfnResource): void {
+    const known = this.agents.get(controlsName);
+    if (known) known.push({ name, role });
+    else this.agents.set(controlsName, [{ name, role }]);
+  }
+
+  /** Every way around the gate that the stage opens. */
+  private bypasses(): string[] {
+    const vouched = new Set([...this.agents.values()].flatMap((agents) => agents.map(({ role }) => role)));
+    const planes = [...new Set([...this.agents.keys(), ...this.queues.keys()])].map((controlsName) => ({ controlsName, agents: (this.agents.get(controlsName) ?? []).map(({ name }) => name) }));
+    return bypasses(resourcesOfTree(this.stage, (resource) => vouched.has(resource)), planes).filter(({ kind }) => kind === 'refused').map(({ code, sentence }) => `${code}: ${sentence}`);
+  }
 
   /** Declarations of the actions of this app. */
   public get manifests(): readonly Manifest[] { return this.noted; }

@@ -50,7 +50,7 @@ export class StackRegistration extends Construct {
       properties: { Bucket: Lazy.string({ produce: () => this.asset().bucketName }), Key: Lazy.string({ produce: () => this.asset().objectKey }) },
     });
     this.node.addValidation({ validate: () => {
-      const names = resourcesByName(this.node.root);
+      const names = resourcesByName(Stage.of(this) as Stage);
       return this.checks.flatMap((check) => check(names));
     } });
   }
