@@ -1,5 +1,6 @@
 /** The command line: parses, calls, prints. Exit codes: 0 as it should be, 1 not as it should be, 2 could not be asked. */
 import { Command, CommanderError } from 'commander';
+import { accessCommand } from './commands/access';
 import { actionsCommand } from './commands/actions';
 import { auditCommand } from './commands/audit';
 import { localCommand } from './commands/local';
@@ -12,6 +13,7 @@ const program = new Command('agent-controls')
   .addCommand(localCommand())
   .addCommand(auditCommand())
   .addCommand(scopeCommand())
+  .addCommand(accessCommand())
   .addCommand(actionsCommand())
   .addHelpText('after', '\nExit codes: 0 as it should be, 1 not as it should be, 2 the question could not be asked.');
 

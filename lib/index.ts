@@ -1,3 +1,6 @@
+export { Access } from './access/access';
+export * from './access/access-model';
+export { AgentAccess } from './access/agent-access';
 export * from './action/action-catalog';
 export * from './action/action-code';
 export * from './action/agent-action';

@@ -1,7 +1,7 @@
 import { CROWN_JEWELS } from '../scope/compile-aws';
 import { agentBoundaryName, agentPolicyName, agentRoleName, handlerName } from '../scope/names';
 import { covers, meets, patternOf } from './pattern';
-import { AppResource, namesOf } from './resources';
+import { AppResource, namesOf, physicalName } from './resources';
 import { Role, rolesOf } from './roles';
 import { Opening, opening, Statement } from './statements';
 
@@ -23,7 +23,7 @@ export interface Finding {
 interface Danger {
   readonly what: string;
   readonly actions: readonly string[];
-  readonly resource: (controls: string) => string;
+  readonly resource: (controls: string, api: string) => string;
 }
 
 const DANGERS: readonly Danger[] = [
@@ -38,7 +38,7 @@ const DANGERS: readonly Danger[] = [
   { what: 'where the control plane is found', actions: ['ssm:PutParameter'], resource: (controls) => `arn:*:ssm:*:*:parameter/${controls}/*` },
   { what: 'the API', actions: ['apigateway:PATCH', 'apigateway:POST', 'apigateway:PUT', 'apigateway:DELETE'], resource: () => 'arn:*:apigateway:*::/*' },
   { what: 'the stacks', actions: ['cloudformation:UpdateStack', 'cloudformation:CreateChangeSet', 'cloudformation:ExecuteChangeSet'], resource: () => 'arn:*:cloudformation:*:*:stack/*' },
-  { what: 'a verdict on a hold', actions: ['execute-api:Invoke'], resource: () => 'arn:*:execute-api:*:*:*/*/POST/approvals/*' },
+  { what: 'a verdict on a hold', actions: ['execute-api:Invoke'], resource: (_, api) => `arn:*:execute-api:*:*:${api}/$default/POST/approvals/hold/verdict` },
 ];
 
 /** What the program of an agent may have besides the right to start runs: its own log, traces, figures, a network, and the model it thinks with. */
@@ -48,7 +48,8 @@ const HARMLESS_POLICIES = /:aws:policy\/(service-role\/AWSLambda(BasicExecutionR
 /** Every way around the gate that a deployment opens to an agent, to its program, or to anybody but the executor. */
 export function bypasses(resources: readonly AppResource[], planes: readonly Plane[]): Finding[] {
   const roles = rolesOf(resources);
-  return planes.flatMap((plane) => [...aroundTheGate(plane, resources, roles), ...plane.agents.flatMap((agent) => [...ofAgent(plane, agent, roles), ...ofPrograms(plane, agent, roles)])]);
+  const apiOf = (controlsName: string): string => resources.filter(({ type, properties }) => type === 'AWS::ApiGatewayV2::Api' && properties.Name === controlsName).map(physicalName)[0] ?? 'api';
+  return planes.flatMap((plane) => [...aroundTheGate(plane, resources, roles), ...plane.agents.flatMap((agent) => [...ofAgent(plane, apiOf(plane.controlsName), agent, roles), ...ofPrograms(plane, agent, roles)])]);
 }
 
 /** Whether a role may do something, with its boundary. */
@@ -57,7 +58,7 @@ export function roleOpening({ statements, boundary }: Pick<Role, 'statements' | 
   return openings.includes('closed') ? 'closed' : openings.includes('unproven') ? 'unproven' : 'open';
 }
 
-function ofAgent({ controlsName }: Plane, agent: string, roles: ReadonlyMap<string, Role>): Finding[] {
+function ofAgent({ controlsName }: Plane, api: string, agent: string, roles: ReadonlyMap<string, Role>): Finding[] {
   const role = roles.get(agentRoleName(controlsName, agent));
   if (!role) return []; // vouched for where it is made
   const who = `the role of agent ${agent}`;
@@ -66,7 +67,7 @@ function ofAgent({ controlsName }: Plane, agent: string, roles: ReadonlyMap<stri
   return [
     ...(role.boundaryArn === policy(agentBoundaryName(controlsName)) ? [] : [refused('BoundaryMissing', `${who} has not the boundary of this control plane; remove whatever replaces it`)]),
     ...role.foreignPolicies.filter((arn) => arn !== ours).map((arn) => refused('PolicyForeign', `${who} has ${arn}, which its card does not name; detach it, or write AWS actions on the card`)),
-    ...dangersOf(controlsName, who, (action, resource) => roleOpening(withRefusals(role), action, resource)),
+    ...dangersOf(controlsName, api, who, (action, resource) => roleOpening(withRefusals(role), action, resource)),
     ...role.trust.filter((statement) => statement.effect === 'Allow' && !isBroker(controlsName, statement))
       .map(({ from }) => refused('TrustWidened', `${from} lets somebody else than the broker become agent ${agent}; remove the statement`)),
   ];
@@ -123,9 +124,9 @@ function admits({ effect, principals, condition }: Statement, role: Role): boole
   return principals.some((name) => name === '*' || name === 'AWS:*' || meets(name.replace(/^AWS:/, ''), role.arn) === 'surely') || named.some((name) => name.endsWith(`:role/${role.name}`));
 }
 
-function dangersOf(controlsName: string, who: string, may: (action: string, resource: string) => Opening): Finding[] {
+function dangersOf(controlsName: string, api: string, who: string, may: (action: string, resource: string) => Opening): Finding[] {
   return DANGERS.flatMap(({ what, actions, resource }) => actions.flatMap((action) => {
-    const target = resource(controlsName);
+    const target = resource(controlsName, api);
     const opened = may(action, target);
     if (opened === 'closed') return [];
     const sentence = `${who} may ${action} on ${target}: ${what}`;

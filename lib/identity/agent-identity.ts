@@ -158,7 +158,7 @@ export class AgentIdentity extends AgentIdentityBase {
     // A secret that CloudFormation deletes is gone at once; where production data is, it outlives a mistake.
     this.secret.applyRemovalPolicy(holdsProductionData(props.card._card, this.environment) ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
     this.secretArn = this.secret.ref;
-    StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment, approval: props.card._approval ?? null }, this.secret, (names) => this.faults(names));
+    StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment, approval: props.card._approval ?? null }, this.secret, (names) => this.faults(names), props.catalog?._manifests);
   }
 
   /** What a reviewer reads and signs, as Markdown; complete once the actions of the app are there. */

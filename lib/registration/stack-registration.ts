@@ -5,6 +5,7 @@ import { CustomResource, Duration, FileAssetPackaging, Lazy, Stack, Stage } from
 import { Construct, IConstruct, IDependable } from 'constructs';
 import { canonicalJson } from '../scope/canonical-json';
 import { CardSigner } from '../scope/approval';
+import { Manifest } from '../scope/manifest';
 import { Duty } from '../scope/names';
 import { ActionRegistration, AgentRegistration, Registration } from '../scope/registration';
 import { Tier } from '../scope/tier';
@@ -37,12 +38,16 @@ export class StackRegistration extends Construct {
   private readonly duties: Duty[] = [];
   private readonly actions: (() => ActionRegistration)[] = [];
   private readonly agents: AgentRegistration[] = [];
+  private readonly catalogs = new Set<() => readonly Manifest[]>();
   private readonly checks: Check[] = [];
   private written: { readonly count: string; readonly location: { bucketName: string; objectKey: string } } | undefined;
   private readonly resource: CustomResource;
 
+  private readonly controlsName: string;
+
   private constructor(private readonly stack: Stack, id: string, database: RegistrationTarget) {
     super(stack, id);
+    this.controlsName = database.controlsName;
     this.resource = new CustomResource(this, 'Default', {
       resourceType: 'Custom::AgentControlsRegistration',
       serviceToken: database.registrarServiceToken,
@@ -76,9 +81,13 @@ export class StackRegistration extends Construct {
     this.resource.node.addDependency(fn);
   }
 
-  /** @param check tells the agent's faults, once the app is complete. */
-  public addAgent(agent: AgentRegistration, secret: IDependable, check: Check): void {
+  /**
+   * @param check tells the agent's faults, once the app is complete.
+   * @param catalog declarations of actions that another app deploys.
+   */
+  public addAgent(agent: AgentRegistration, secret: IDependable, check: Check, catalog?: () => readonly Manifest[]): void {
     this.agents.push(agent);
+    if (catalog) this.catalogs.add(catalog);
     this.checks.push(check);
     this.resource.node.addDependency(secret);
   }
@@ -91,7 +100,9 @@ export class StackRegistration extends Construct {
   }
 
   private write(): { bucketName: string; objectKey: string } {
-    const registration: Registration = { tiers: this.tiers, signers: this.signers, reviewGraceDays: this.reviewGraceDays, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
+    const called = new Set(this.agents.flatMap(({ card }) => card.scopes.flatMap(({ call }) => (call ?? []).map(({ action }) => action))));
+    const catalog = [...new Map([...this.catalogs].flatMap((manifests) => manifests()).filter(({ name }) => called.has(name)).map((manifest) => [manifest.name, manifest])).values()];
+    const registration: Registration = { controlsName: this.controlsName, catalog, tiers: this.tiers, signers: this.signers, reviewGraceDays: this.reviewGraceDays, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
     const text = canonicalJson(registration);
     const sourceHash = createHash('sha256').update(text).digest('hex');
     const fileName = `asset.${sourceHash}.json`;

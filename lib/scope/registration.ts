@@ -6,6 +6,8 @@ import { Tier } from './tier';
 
 /** What one stack declares to the registrar: an asset, so a template does not grow with its cards. */
 export interface Registration {
+  /** Name of the control plane. */
+  readonly controlsName: string;
   /** Tiers of the hold queue, if it is in this stack. */
   readonly tiers: readonly Tier[] | null;
   /** People who may approve cards, if the broker is in this stack. */
@@ -16,6 +18,8 @@ export interface Registration {
   readonly duties: readonly Duty[];
   readonly actions: readonly ActionRegistration[];
   readonly agents: readonly AgentRegistration[];
+  /** Actions that agents of this stack call and that are declared elsewhere, as the app was told of them. */
+  readonly catalog: readonly Manifest[];
 }
 
 export interface ActionRegistration {

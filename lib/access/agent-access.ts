@@ -1,0 +1,119 @@
+import { judge } from '../gate/judge';
+import { CROWN_JEWELS } from '../scope/compile-aws';
+import { CompiledScope, TableGrant } from '../scope/compile';
+import { ControlsError } from '../scope/controls-error';
+import { Access, Asked } from './access';
+import { Finding, roleOpening, withRefusals } from './bypass';
+import { Permission } from './permissions';
+import { Role } from './roles';
+import { opening, Opening, Statement } from './statements';
+
+/** What is known of one agent. */
+export interface Known {
+  readonly agentName: string;
+  readonly compiled: CompiledScope;
+  readonly permissions: readonly Permission[];
+  readonly role: Role | undefined;
+  /** Ways around the gate that this agent or its program has. */
+  readonly findings: readonly Finding[];
+}
+
+/** An answer, who gave it, and why. */
+interface Answer {
+  readonly opening: Opening;
+  readonly by: string;
+}
+
+/** What one agent may do. */
+export class AgentAccess {
+  /** Name on the card. */
+  public readonly agentName: string;
+
+  /** @internal */
+  public constructor(private readonly known: Known) { this.agentName = known.agentName; }
+
+  /**
+   * Whether the agent may, by every enforcer that has a say.
+   *
+   * @throws `AccessUndecided` when it depends on what only the deploy knows.
+   */
+  public may(access: Access): boolean {
+    const answer = this.answer(access._of);
+    if (answer.opening === 'unproven') throw new ControlsError('AccessUndecided', `whether ${this.agentName} may ${words(access._of)} depends on what only the deploy knows (${answer.by}); name the resource in the app`);
+    return answer.opening === 'open';
+  }
+
+  /** Throws unless the agent surely may; names the enforcer that refuses. */
+  public assertCan(access: Access): void {
+    const { opening: opened, by } = this.answer(access._of);
+    if (opened !== 'open') throw new ControlsError('AccessRefused', `${this.agentName} cannot ${words(access._of)}: ${opened === 'unproven' ? 'that cannot be told, ' : ''}${by}`);
+  }
+
+  /** Throws unless the agent surely may not; names what opens it, and any way around the gate through roles, functions and resource policies. */
+  public assertCannot(access: Access): void {
+    const { opening: opened, by } = this.answer(access._of);
+    if (opened !== 'closed') throw new ControlsError('AccessOpen', `${this.agentName} can ${words(access._of)}: ${opened === 'unproven' ? 'it cannot be ruled out, ' : ''}${by}`);
+    const [around] = this.known.findings.filter(({ kind }) => kind === 'refused');
+    if (around) throw new ControlsError('AccessOpen', `${this.agentName} could ${words(access._of)} another way: ${around.sentence}`);
+  }
+
+  private answer(of: Asked): Answer {
+    switch (of.verb) {
+      case 'read': return this.column(of.column, 'select');
+      case 'write': return this.column(of.column, 'update');
+      case 'aws': return this.aws(of.action, of.resourceArn);
+      default: return of.parameters === undefined ? this.anyCall(of.actionName, of.verb) : this.thisCall(of.actionName, of.parameters, of.verb);
+    }
+  }
+
+  private column(name: string, right: 'select' | 'update'): Answer {
+    const cut = name.lastIndexOf('.');
+    if (cut < 1) throw new ControlsError('ColumnUnnamed', `a column is table.column or table.*, got ${JSON.stringify(name)}; name the table, too`);
+    const [table, column] = [quoted(name.slice(0, cut)), name.slice(cut + 1)];
+    const granted = (grant: TableGrant): boolean => grant.table === table && (column === '*' ? grant[right].length > 0 : grant[right].includes(`"${column}"`));
+    const open = this.known.compiled.grants.some(granted);
+    return { opening: open ? 'open' : 'closed', by: open ? `Postgres grants ${right} on ${name} to its role` : `Postgres grants its role no ${right} on ${name}` };
+  }
+
+  private anyCall(action: string, verb: 'call' | 'callUnattended'): Answer {
+    const rules = Object.entries(this.known.compiled.rules).filter(([, rule]) => rule.action === action);
+    const fitting = rules.find(([, { kind }]) => verb === 'call' || kind === 'auto' || kind === 'standing');
+    if (fitting) return { opening: 'open', by: `${fitting[0]} permits it, tier ${fitting[1].tier}` };
+    return { opening: 'closed', by: rules.length === 0 ? `no scope of its card calls ${action}` : `every scope asks people: ${rules.map(([id, { tier }]) => `${id}, tier ${tier}`).join('; ')}` };
+  }
+
+  private thisCall(action: string, parameters: Readonly<Record<string, unknown>>, verb: 'call' | 'callUnattended'): Answer {
+    const { compiled } = this.known;
+    const gate = judge();
+    const { verdict, reasons, ruleId } = gate.decide(new gate.PolicySet(`access-${compiled.agent}-${compiled.cardDigest}`, compiled), { action, parameters, justification: 'given', reference: 'given' }, {
+      stopped: null, manifestDigest: compiled.tools[action]?.manifestDigest ?? null, rowsHold: Object.keys(compiled.rules), trustedRequest: Object.values(parameters).filter((value) => typeof value === 'string').join(' '),
+    });
+    const open = verdict === 'permit' || (verb === 'call' && verdict === 'hold');
+    return { opening: open ? 'open' : 'closed', by: open ? `${ruleId ?? 'the gate'} permits it` : `the gate answers ${verdict}: ${reasons.join('; ')}` };
+  }
+
+  private aws(action: string, resource: string): Answer {
+    const { role } = this.known;
+    if (!role) return { opening: 'unproven', by: 'its role is not in the app' };
+    const layers = { role: roleOpening({ statements: role.statements, boundary: undefined }, action, resource), boundary: opening(withRefusals(role).boundary ?? [], action, resource), session: opening(SESSION, action, resource) };
+    const closing = Object.entries(layers).find(([, opened]) => opened === 'closed');
+    if (closing) return { opening: 'closed', by: `the ${closing[0]} does not allow it` };
+    return { opening: Object.values(layers).includes('unproven') ? 'unproven' : 'open', by: role.statements.filter((statement) => statement.effect === 'Allow' && opening([statement], action, resource) !== 'closed').map(({ from }) => from).join(', ') };
+  }
+}
+
+/** The session policy that the broker sets, as far as it refuses. */
+const SESSION: readonly Statement[] = [
+  { effect: 'Allow', actions: ['*'], notActions: [], resources: ['*'], notResources: [], principals: [], condition: undefined, from: 'session' },
+  { effect: 'Deny', actions: CROWN_JEWELS, notActions: [], resources: ['*'], notResources: [], principals: [], condition: undefined, from: 'session' },
+];
+
+const quoted = (table: string): string => (table.includes('.') ? table : `public.${table}`).split('.').map((part) => `"${part}"`).join('.');
+
+function words(of: Asked): string {
+  switch (of.verb) {
+    case 'read': case 'write': return `${of.verb} ${of.column}`;
+    case 'aws': return `${of.action} on ${of.resourceArn}`;
+    default: return `call ${of.actionName}${of.parameters === undefined ? '' : ` with ${JSON.stringify(of.parameters)}`}${of.verb === 'callUnattended' ? ' unattended' : ''}`;
+  }
+}
