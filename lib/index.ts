@@ -8,6 +8,7 @@ export * from './audit/audit-log-table';
 export * from './card/card-approver';
 export * from './card/scope-card';
 export * from './controls/agent-controls';
+export * from './controls/agent-fleet';
 export * from './database/controls-cluster';
 export * from './database/controls-database';
 export * from './gate/tool-gate';

@@ -2,7 +2,7 @@ import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Registration } from '../../lib/scope/registration';
 import { required } from '../database/connection';
 import { migrate } from './migrate';
-import { register } from './register';
+import { register, removeWhatIsGone } from './register';
 
 /** What CloudFormation sends to a custom resource's function. */
 interface CustomResourceEvent {
@@ -16,7 +16,10 @@ interface CustomResourceEvent {
   readonly ResourceProperties: Readonly<Record<string, string>>;
 }
 
-/** The one custom resource provider of a control plane. Deleting does nothing: a log outlives the stack that made it. */
+/**
+ * The one custom resource provider of a control plane. Deleting the schema does nothing: a log outlives the stack that made it. Deleting the
+ * registration of a stack takes its agents away, like a card that disappeared.
+ */
 export async function handler(event: CustomResourceEvent): Promise<void> {
   const answer = {
     PhysicalResourceId: event.PhysicalResourceId ?? `${event.LogicalResourceId}-${required('CONTROLS_NAME')}`,
@@ -24,7 +27,7 @@ export async function handler(event: CustomResourceEvent): Promise<void> {
   };
   let result: object;
   try {
-    if (event.RequestType !== 'Delete') await apply(event);
+    await apply(event);
     result = { ...answer, Status: 'SUCCESS' };
   } catch (error) {
     console.error(JSON.stringify({ level: 'error', resource: event.LogicalResourceId, error: error instanceof Error ? `${error.name}: ${error.message}` : 'unknown' }));
@@ -34,15 +37,20 @@ export async function handler(event: CustomResourceEvent): Promise<void> {
   if (!ok) throw new Error(`CloudFormation did not take the answer: HTTP ${status}`);
 }
 
-async function apply({ ResourceType, ResourceProperties, StackId }: CustomResourceEvent): Promise<void> {
+async function apply({ RequestType, ResourceType, ResourceProperties, StackId }: CustomResourceEvent): Promise<void> {
   const controlsName = required('CONTROLS_NAME');
   if (ResourceType === 'Custom::AgentControlsMigration') {
-    await migrate(controlsName);
+    if (RequestType !== 'Delete') await migrate(controlsName);
+    return;
+  }
+  // The stack's name, not its id: a stack that is deleted and made again is the same owner of its agents.
+  const stack = StackId.split('/')[1] ?? StackId;
+  if (RequestType === 'Delete') {
+    await removeWhatIsGone(controlsName, stack, { agents: [], actions: [] });
     return;
   }
   const { Bucket, Key } = ResourceProperties;
   const { Body } = await new S3Client({}).send(new GetObjectCommand({ Bucket, Key }));
   const registration = JSON.parse(await (Body as { transformToString(): Promise<string> }).transformToString()) as Registration;
-  // The stack's name, not its id: a stack that is deleted and made again is the same owner of its agents.
-  await register(controlsName, StackId.split('/')[1] ?? StackId, registration);
+  await register(controlsName, stack, registration);
 }

@@ -37,7 +37,7 @@ export async function register(controlsName: string, stack: string, registration
 }
 
 /** A card that disappeared from its stack takes its agent along: logins and their sessions, rights, whatever waits for people. */
-async function removeWhatIsGone(controlsName: string, stack: string, { agents, actions }: Registration): Promise<void> {
+export async function removeWhatIsGone(controlsName: string, stack: string, { agents, actions }: Pick<Registration, 'agents' | 'actions'>): Promise<void> {
   const known = new Set(agents.map(({ card }) => card.agent));
   for (const { name } of await transaction((run) => run('select name from controls.agent where stack = :stack order by name', { stack }))) {
     const agent = String(name);

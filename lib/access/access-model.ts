@@ -17,7 +17,7 @@ export class AccessModel {
    * @param app the app, or a stage of it.
    */
   public static fromApp(app: IConstruct): AccessModel {
-    const stage = Stage.of(app);
+    const stage = Stage.isStage(app) ? app : Stage.of(app); // `of` a stage is the one around it
     if (!stage) throw new ControlsError('AppMissing', `${app.node.path} is in no App; put it into one`);
     return new AccessModel(deploymentsOf(stage.synth().directory));
   }

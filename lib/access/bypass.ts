@@ -65,8 +65,9 @@ function ofAgent({ controlsName }: Plane, api: string, agent: string, roles: Rea
   const policy = (name: string): string => `arn:*:iam::*:policy/${name}`;
   const ours = policy(agentPolicyName(controlsName));
   return [
-    ...(role.boundaryArn === policy(agentBoundaryName(controlsName)) ? [] : [refused('BoundaryMissing', `${who} has not the boundary of this control plane; remove whatever replaces it`)]),
-    ...role.foreignPolicies.filter((arn) => arn !== ours).map((arn) => refused('PolicyForeign', `${who} has ${arn}, which its card does not name; detach it, or write AWS actions on the card`)),
+    // A policy on a role that its construct vouches for stands alone here.
+    ...(role.trust.length === 0 || role.boundaryArn === policy(agentBoundaryName(controlsName)) ? [] : [refused('BoundaryMissing', `${who} has not the boundary of this control plane; remove whatever replaces it`)]),
+    ...[...role.attached, ...role.foreignPolicies.filter((arn) => arn !== ours && role.trust.length > 0)].map((arn) => refused('PolicyForeign', `${who} has ${arn}, which its card does not name; detach it, or write AWS actions on the card`)),
     ...dangersOf(controlsName, api, who, (action, resource) => roleOpening(withRefusals(role), action, resource)),
     ...role.trust.filter((statement) => statement.effect === 'Allow' && !isBroker(controlsName, statement))
       .map(({ from }) => refused('TrustWidened', `${from} lets somebody else than the broker become agent ${agent}; remove the statement`)),

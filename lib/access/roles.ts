@@ -9,6 +9,8 @@ export interface Role {
   readonly arn: string;
   readonly statements: readonly Statement[];
   readonly trust: readonly Statement[];
+  /** Policies of the app that were put on the role from outside of it. */
+  readonly attached: readonly string[];
   /** Managed policies whose text is not in the app. */
   readonly foreignPolicies: readonly string[];
   readonly boundaryArn: string | undefined;
@@ -34,7 +36,7 @@ export function rolesOf(resources: readonly AppResource[]): Map<string, Role> {
     roles.set(role.name, role);
   }
   for (const [name, statements] of attached) {
-    if (!roles.has(name)) roles.set(name, { name, path: `role ${name} of another app`, arn: `arn:*:iam::*:role/${name}`, statements, trust: [], foreignPolicies: ['whatever else it has'], boundaryArn: undefined, boundary: undefined });
+    if (!roles.has(name)) roles.set(name, { name, path: `role ${name} of another app`, arn: `arn:*:iam::*:role/${name}`, statements, attached: [...new Set(statements.map(({ from }) => from))], trust: [], foreignPolicies: ['whatever else it has'], boundaryArn: undefined, boundary: undefined });
   }
   return roles;
 }
@@ -49,6 +51,7 @@ function roleOf(resource: AppResource, nameOf: NameOf, managed: ReadonlyMap<stri
   return {
     name, path, arn: `arn:*:iam::*:role/${name}`, boundaryArn, boundary: boundaryArn === undefined ? undefined : known(boundaryArn),
     statements: [...inline, ...arns.flatMap((arn) => known(arn) ?? []), ...(attached.get(name) ?? [])],
+    attached: [...new Set((attached.get(name) ?? []).map(({ from }) => from))],
     trust: statementsOf(properties.AssumeRolePolicyDocument, nameOf, `${path} (trust)`),
     foreignPolicies: arns.filter((arn) => !known(arn)),
   };
