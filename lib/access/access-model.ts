@@ -52,7 +52,7 @@ export class AccessModel {
   public agent(agentName: string): AgentAccess {
     const known = this.agents.get(agentName);
     if (!known) throw new ControlsError('AgentUnknown', `got ${JSON.stringify(agentName)}; the app has ${this.agentNames.join(', ') || 'no agents'}`);
-    return new AgentAccess(known);
+    return AgentAccess._of(known);
   }
 
   /** Throws if two agents share a role, a secret or a login, or somebody else than the broker can become one. */

@@ -26,11 +26,13 @@ interface Answer {
 
 /** What one agent may do. */
 export class AgentAccess {
+  /** @internal */
+  public static _of(known: Known): AgentAccess { return new AgentAccess(known); }
+
   /** Name on the card. */
   public readonly agentName: string;
 
-  /** @internal */
-  public constructor(private readonly known: Known) { this.agentName = known.agentName; }
+  private constructor(private readonly known: Known) { this.agentName = known.agentName; }
 
   /**
    * Whether the agent may, by every enforcer that has a say.

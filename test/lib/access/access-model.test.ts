@@ -39,8 +39,8 @@ describe('the example app', () => {
 
   it('bounds refunds by their amount', () => {
     const agent = access.agent('refunder');
-    agent.assertCan(Access.callUnattended('issue_refund', usd(49_999) as never));
-    agent.assertCannot(Access.call('issue_refund', usd(50_000) as never));
+    agent.assertCan(Access.callUnattended('issue_refund', usd(49_999)));
+    agent.assertCannot(Access.call('issue_refund', usd(50_000)));
     agent.assertCannot(Access.read('customer.payment_method'));
     agent.assertCannot(Access.call('issue_refund', { charge_id: 'ch_1', amount: { currency: 'EUR', minorUnits: 1 } }));
   });
@@ -59,7 +59,7 @@ describe('an assertion that does not hold', () => {
     ['names the enforcer that refuses a column', /^AccessRefused: outreach-closer cannot read leads\.phone: Postgres grants its role no select on leads\.phone/, () => access.agent('outreach-closer').assertCan(Access.read('leads.phone'))],
     ['names what opens a column', /^AccessOpen: outreach-closer can read leads\.name: Postgres grants select on leads\.name to its role/, () => access.agent('outreach-closer').assertCannot(Access.read('leads.name'))],
     ['names what opens any of a table', /^AccessOpen: crm-tierer can write customer\.\*/, () => access.agent('crm-tierer').assertCannot(Access.write('customer.*'))],
-    ['says what the gate answers', /^AccessRefused: refunder cannot call issue_refund with .*: the gate answers deny: OutOfScope/, () => access.agent('refunder').assertCan(Access.call('issue_refund', usd(50_000) as never))],
+    ['says what the gate answers', /^AccessRefused: refunder cannot call issue_refund with .*: the gate answers deny: OutOfScope/, () => access.agent('refunder').assertCan(Access.call('issue_refund', usd(50_000)))],
     ['says that people are asked', /^AccessRefused: outreach-closer cannot call send_email unattended: every scope asks people: scope:\/\/outreach\.send\.cold\/call\/0, tier verify/, () => access.agent('outreach-closer').assertCan(Access.callUnattended('send_email'))],
     ['says that no scope calls it', /no scope of its card calls send_fax/, () => access.agent('outreach-closer').assertCan(Access.call('send_fax'))],
     ['names the layer that refuses an AWS action', /^AccessRefused: refunder cannot s3:GetObject on \*: the role does not allow it/, () => access.agent('refunder').assertCan(Access.aws('s3:GetObject'))],

@@ -1,4 +1,4 @@
-import { App, Stack } from 'aws-cdk-lib';
+import { App } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { describe, expect, it } from 'vitest';
@@ -43,7 +43,7 @@ describe('a fleet', () => {
     const app = new App();
     const of = fleet(3, {}, app);
     const agent = of.agent('agent-1');
-    agent.grantStartRun(iam.Role.fromRoleName(agent.stack as Stack, 'Worker', 'worker'));
+    agent.grantStartRun(iam.Role.fromRoleName(agent.stack, 'Worker', 'worker'));
     const access = AccessModel.fromApp(app);
     access.assertNoBypass();
     expect(access.unproven()).toEqual(['role worker of another app, which starts runs of agent-1, belongs to another app; what else it may do is not seen here']);
