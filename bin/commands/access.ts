@@ -7,6 +7,7 @@ import type { Permission } from '../../lib/access/permissions';
 import { ControlsError } from '../../lib/scope/controls-error';
 import { pageHtml } from '../page-html';
 import { bold, dim, green, red } from '../terminal';
+import { accessReviewCommand } from './access-review';
 
 interface Options {
   readonly assembly: string;
@@ -18,11 +19,13 @@ interface Options {
 /** `agent-controls access`: what every agent of a synthesized app may do, and by whom it is kept to that. */
 export function accessCommand(): Command {
   return new Command('access')
+    .enablePositionalOptions() // of two options of one name, each belongs to the command it stands behind
     .description('Prints what every agent of a synthesized app may read, write, call and do in AWS, what enforces it, and every way around the gate.')
     .option('--assembly <folder>', 'folder that cdk synth wrote', 'cdk.out')
     .option('--agent <name>', 'of this agent only')
     .option('--json', 'print JSON on standard output')
     .option('--html <file>', 'write a page instead')
+    .addCommand(accessReviewCommand())
     .addHelpText('after', '\nExit codes: 0 the way leads through the gate alone, 1 something leads around it, 2 the app could not be read.')
     .action(print);
 }

@@ -49,7 +49,8 @@ export class DataApiLog {
     return (await this.rows(HEADS)).map((row) => ({ head: Number(row.head), seq: BigInt(row.seq as number), hash: String(row.hash) }));
   }
 
-  private async rows(sql: string, values: Readonly<Record<string, Value>> = {}): Promise<Row[]> {
+  /** Rows of one statement, as the auditor. */
+  public async rows(sql: string, values: Readonly<Record<string, Value>> = {}): Promise<Row[]> {
     const { formattedRecords } = await this.client.send(new ExecuteStatementCommand({ ...this.login, sql, formatRecordsAs: 'JSON', parameters: Object.entries(values).map(([name, value]) => parameter(name, value)) }));
     return JSON.parse(formattedRecords ?? '[]') as Row[];
   }

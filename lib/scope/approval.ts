@@ -88,6 +88,35 @@ export function approvalState(card: Card, manifests: readonly Manifest[], approv
   return { signed, faults: missing.map((name) => (signers.some((signer) => signer.name === name) ? `${name} has not signed it` : `${name} has no public key here; add a CardApprover of this name`)) };
 }
 
+/** What a person recertified: these permissions of this card. */
+export interface AccessReview extends SignedApproval {
+  readonly agent: string;
+  readonly card_digest: string;
+  /** Rules that were looked at and stay. */
+  readonly kept: readonly string[];
+}
+
+/** Signs a review of what an agent may do. @throws `SignerNotOwner`, `KeyInvalid`. */
+export function signReview(card: Card, kept: readonly string[], by: string, at: Date, privateKey: string): AccessReview {
+  const owners = [card.owners.security, card.owners.product];
+  if (!owners.includes(by)) throw new ControlsError('SignerNotOwner', `${shown(by)} reviews nothing on the card of ${card.agent}; ${owners.join(' or ')} does`);
+  const key = ed25519(() => createPrivateKey(privateKey), 'the key of the signer');
+  const review = { agent: card.agent, card_digest: cardDigest(card), kept, by, at: at.toISOString() };
+  return { ...review, key: keyId(createPublicKey(key)), signature: sign(null, reviewStatement(review), key).toString('base64') };
+}
+
+/** Whether a review was signed by the one it names. */
+export function reviewHolds({ key, signature, ...review }: AccessReview, signers: readonly CardSigner[]): boolean {
+  const signer = signers.find(({ name }) => name === review.by);
+  if (!signer) return false;
+  const publicKey = ed25519(() => createPublicKey(signer.publicKey), `the public key of ${signer.name}`);
+  return keyId(publicKey) === key && verify(null, reviewStatement(review), publicKey, Buffer.from(signature, 'base64'));
+}
+
+function reviewStatement({ agent, card_digest, kept, by, at }: Omit<AccessReview, 'key' | 'signature'>): Buffer {
+  return Buffer.from(canonicalJson({ statement: 'cdk-agent-controls access review 1', agent, card_digest, kept, by, at }), 'utf8');
+}
+
 /** Name of a public key: SHA-256 of its DER, as SSH and others write it. */
 export function keyId(publicKey: KeyObject): string {
   return `SHA256:${createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' })).digest('base64')}`;
