@@ -16,4 +16,5 @@ export * from './hold/approver';
 export * from './hold/hold-queue';
 export * from './hold/hold-tier';
 export * from './identity/agent-identity';
+export * from './identity/operator-role';
 export * from './identity/run-broker';

@@ -6,6 +6,7 @@ import { readAssembly } from './assembly/assembly';
 import { Clock } from './clock';
 import type { Account } from './deploy/account';
 import { deploy } from './deploy/deploy';
+import { tellOfSession } from './services/event-bridge';
 import { Endpoint } from './endpoint/server';
 import { Authoriser } from './identity/authoriser';
 import { PolicyDocument, Principal, Principals } from './identity/principals';
@@ -120,7 +121,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
 
   const account: Account = {
     id: ACCOUNT, region: REGION, assembly, principals, authoriser, secrets, functions, stateMachines, clusters, keyAliases, keyPolicies,
-    routes: [], permissions: [], parameters: new Map(),
+    routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;
       await createDatabase(postgres, cluster);
@@ -164,7 +165,8 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const publish = (): void => writeAtomically(path, JSON.stringify(file, null, 2));
   publish();
   undo.push(() => rmSync(path, { force: true }));
-  sts.onSession = (session) => {
+  sts.onSession = (session, by) => {
+    tellOfSession(account.rules, session, by, new Date(clock.now()), functions);
     file = withRun(file, session);
     publish();
   };

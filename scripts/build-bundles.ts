@@ -15,6 +15,7 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   expiry: 'lambda/hold/expiry-handler.ts',
   decide: 'lambda/hold/decide-handler.ts',
   read: 'lambda/read/handler.ts',
+  witness: 'lambda/witness/handler.ts',
 };
 
 const common: BuildOptions = {

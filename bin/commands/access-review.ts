@@ -72,7 +72,7 @@ interface CardRow {
 
 async function currentCards(log: Log, agent: string | undefined): Promise<CardRow[]> {
   const rows = await log.rows('select agent, card, card_digest, approved_by from audit.card where current order by agent');
-  const cards = rows.map((row): CardRow => ({ card: JSON.parse(String(row.card)) as Card, digest: String(row.card_digest), approvedBy: row.approved_by === null ? null : String(row.approved_by) }));
+  const cards = rows.map((row): CardRow => ({ card: JSON.parse(String(row.card)) as Card, digest: String(row.card_digest), approvedBy: typeof row.approved_by === 'string' ? row.approved_by : null }));
   const chosen = agent === undefined ? cards : cards.filter(({ card }) => card.agent === agent);
   if (chosen.length === 0) throw new ControlsError('AgentUnknown', agent === undefined ? 'no agent is registered; deploy one first' : `got ${JSON.stringify(agent)}; registered are ${cards.map(({ card }) => card.agent).join(', ') || 'none'}`);
   return chosen;

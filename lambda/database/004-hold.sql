@@ -23,9 +23,10 @@ begin
   return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent, 'holdUntil', v_hold.hold_until);
 end $$;
 
--- Whether a person of these groups may see and decide a hold. A hold that names no group is for every approver, and for no one else.
+-- Whether a person of these groups may see and decide a hold. A hold that names no group is for every approver, and for no one else;
+-- the group * is the break-glass role's.
 create function hold.is_for(p_hold hold.hold, p_groups text) returns boolean language sql immutable as $$
-  select json_array_length(p_groups::json) > 0 and (cardinality(p_hold.approvers) = 0 or p_hold.approvers && array(select json_array_elements_text(p_groups::json)))
+  select json_array_length(p_groups::json) > 0 and (cardinality(p_hold.approvers) = 0 or p_hold.approvers && array(select json_array_elements_text(p_groups::json)) or '*' in (select json_array_elements_text(p_groups::json)))
 $$;
 
 -- One verdict of one person. The clock is read after the row is locked, so an approval that waited past the end has no effect.

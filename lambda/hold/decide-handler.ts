@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { approverRoleName } from '../../lib/scope/names';
+import { approverRoleName, breakGlassRoleName } from '../../lib/scope/names';
 import { arg, callFunction, required } from '../database/connection';
 import { Caller, HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse, plainText } from '../http/parse';
@@ -42,7 +42,9 @@ const REFUSALS: Readonly<Record<string, string>> = {
   OwnRequest: 'who asked for a call, or owns its agent, cannot approve it',
 };
 
+/** The group that a role decides for; `*` is every group, for emergencies. */
 function groupsOf({ roleName }: Caller): string[] {
+  if (roleName === breakGlassRoleName(required('CONTROLS_NAME'))) return ['*'];
   const prefix = approverRoleName(required('CONTROLS_NAME'), '');
   return roleName.startsWith(prefix) ? [roleName.slice(prefix.length)] : [];
 }

@@ -136,7 +136,7 @@ function dangersOf(controlsName: string, api: string, who: string, may: (action:
 }
 
 /** Services that may invoke handlers, and which: nobody invokes an action but the executor. */
-const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(?!action-|registrar$)/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/]]);
+const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(?!action-|registrar$)/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^witness$/]]);
 
 /** Ways to the functions of actions, to the logins of agents and to the handlers, whoever takes them. */
 function aroundTheGate({ controlsName }: Plane, resources: readonly AppResource[], roles: ReadonlyMap<string, Role>): Finding[] {
@@ -163,7 +163,7 @@ function aroundTheGate({ controlsName }: Plane, resources: readonly AppResource[
         case 'AWS::Lambda::EventSourceMapping': return own(functionsOf(resource, properties.FunctionName)) ? [refused('FunctionOpened', `${path} feeds a handler from elsewhere; remove it`)] : [];
         case 'AWS::Events::Rule': case 'AWS::Scheduler::Schedule': {
           const targets = [properties.Targets ?? properties.Target ?? []].flat() as { Arn?: unknown }[];
-          return targets.some(({ Arn }) => own(functionsOf(resource, Arn))) ? [refused('FunctionOpened', `${path} starts a handler from elsewhere; remove it`)] : [];
+          return targets.some(({ Arn }) => own(functionsOf(resource, Arn)) && functionsOf(resource, Arn) !== handlerName(controlsName, 'witness')) ? [refused('FunctionOpened', `${path} starts a handler from elsewhere; remove it`)] : [];
         }
         case 'AWS::SecretsManager::ResourcePolicy': return meets(patternOf(properties.SecretId, names(resource.stack)), `arn:*:secretsmanager:*:*:secret:${controlsName}/*`) === 'surely' && JSON.stringify(properties.ResourcePolicy).includes('"Allow"')
           ? [refused('SecretOpened', `${path} opens a secret of the control plane; remove it`)] : [];
@@ -173,7 +173,7 @@ function aroundTheGate({ controlsName }: Plane, resources: readonly AppResource[
   ];
 }
 
-const isForPeople = (controlsName: string, name: string): boolean => ['-approver-', '-auditor', '-responder', '-break-glass'].some((role) => name.startsWith(`${controlsName}${role}`));
+const isForPeople = (controlsName: string, name: string): boolean => ['-approver-', '-auditor', '-break-glass'].some((role) => name.startsWith(`${controlsName}${role}`));
 
 function through(role: Role, who: string, actions: readonly string[], target: string, why: string): Finding[] {
   return actions.flatMap((action) => {

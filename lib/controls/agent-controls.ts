@@ -16,6 +16,7 @@ import { Approver } from '../hold/approver';
 import { HoldQueue, IHoldQueue } from '../hold/hold-queue';
 import { HoldTier } from '../hold/hold-tier';
 import { AgentIdentity } from '../identity/agent-identity';
+import { personWithMfa } from '../identity/person-trust';
 import { IRunBroker, RunBroker } from '../identity/run-broker';
 import { auditorRoleName, dutySecretName, handlerName, parameterName } from '../scope/names';
 
@@ -122,7 +123,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.auditorRole = new iam.Role(this, 'Auditor', {
       roleName: auditorRoleName(this.controlsName),
       description: 'Reads and verifies the audit log; people only, with MFA',
-      assumedBy: new iam.PrincipalWithConditions(new iam.AccountPrincipal(Aws.ACCOUNT_ID), { Bool: { 'aws:MultiFactorAuthPresent': 'true' } }),
+      assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(12)),
     });
     this.auditLog.grantVerify(this.auditorRole);
     // The command line finds the log by the name of the control plane.

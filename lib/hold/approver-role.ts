@@ -1,6 +1,7 @@
 import { Aws, Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { personWithMfa } from '../identity/person-trust';
 import type { HoldQueue } from './hold-queue';
 
 /** Props of `ApproverRole`. */
@@ -22,11 +23,7 @@ export class ApproverRole extends Construct {
       roleName: props.roleName,
       description: 'Decides holds; people only, with MFA',
       maxSessionDuration: Duration.hours(1),
-      assumedBy: new iam.PrincipalWithConditions(new iam.AccountPrincipal(Aws.ACCOUNT_ID), {
-        Bool: { 'aws:MultiFactorAuthPresent': 'true' },
-        NumericLessThan: { 'aws:MultiFactorAuthAge': '3600' },
-        StringEquals: { 'sts:RoleSessionName': '${aws:username}' },
-      }),
+      assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(1), { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } }),
     });
     props.holdQueue.grantDecide(this.role);
   }

@@ -29,6 +29,8 @@ export const agentBoundaryName = (controls: string): string => `${controls}-agen
 export const approverRoleName = (controls: string, group: string): string => `${controls}-approver-${group}`;
 /** IAM role that auditors assume, with MFA. */
 export const auditorRoleName = (controls: string): string => `${controls}-auditor`;
+/** IAM role for emergencies. */
+export const breakGlassRoleName = (controls: string): string => `${controls}-break-glass`;
 /** Parameter that tells another stack or a person what cannot be derived. */
 export const parameterName = (controls: string, what: 'api-id' | 'cluster-arn' | 'database'): string => `/${controls}/${what}`;
 

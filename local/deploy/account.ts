@@ -1,3 +1,4 @@
+import type { Rule } from '../services/event-bridge';
 import type { Assembly } from '../assembly/assembly';
 import type { Authoriser } from '../identity/authoriser';
 import type { PolicyDocument, Principals } from '../identity/principals';
@@ -20,6 +21,7 @@ export interface Account {
   readonly clusters: Map<string, ClusterAddress>;
   readonly routes: Route[];
   readonly permissions: InvokePermission[];
+  readonly rules: Rule[];
   /** Aliases of KMS keys, with the ARN of the key; and the policies of keys. */
   readonly keyAliases: Map<string, string>;
   readonly keyPolicies: Map<string, PolicyDocument>;

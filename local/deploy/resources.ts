@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { PolicyDocument, Role, stableId } from '../identity/principals';
+import { ruleOf } from '../services/event-bridge';
 import { generatedPassword } from '../services/secrets-manager';
 import type { Account } from './account';
 
@@ -88,6 +89,10 @@ const TYPES: Readonly<Record<string, Provision>> = {
   'AWS::SSM::Parameter': ({ properties }, account) => {
     account.parameters.set(properties.Name as string, properties.Value as string);
     return { ref: properties.Name as string };
+  },
+  'AWS::Events::Rule': (resource, account) => {
+    account.rules.push(ruleOf(resource.logicalId, resource.properties));
+    return { ref: physical(resource), attributes: { Arn: arn(account, 'events', `rule/${physical(resource)}`) } };
   },
   'AWS::SNS::Topic': (resource, account) => {
     const name = (resource.properties.TopicName as string | undefined) ?? physical(resource);

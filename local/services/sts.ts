@@ -9,7 +9,7 @@ import { formOf, xml } from './protocol';
 export class Sts implements Service {
   public readonly protocol = 'query';
   /** Told of every session that is handed out. */
-  public onSession: (session: Principal) => void = () => undefined;
+  public onSession: (session: Principal, by: string) => void = () => undefined;
 
   public constructor(private readonly principals: Principals, private readonly authoriser: Authoriser, private readonly clock: Clock) {}
 
@@ -46,7 +46,7 @@ export class Sts implements Service {
     }
     const expiresAt = this.clock.now() + seconds * 1_000;
     const session = this.principals.addSession(role, sessionName, { expiresAt, mfa: request.principal.mfa, ...(policy === undefined ? {} : { sessionPolicy: JSON.parse(policy) as PolicyDocument }) });
-    this.onSession(session);
+    this.onSession(session, request.principal.arn);
     return reply('AssumeRole', `<AssumedRoleUser><AssumedRoleId>${session.userId}</AssumedRoleId><Arn>${xml(session.arn)}</Arn></AssumedRoleUser>`
       + `<Credentials><AccessKeyId>${session.accessKeyId}</AccessKeyId><SecretAccessKey>${xml(session.secretAccessKey)}</SecretAccessKey><SessionToken>${xml(session.sessionToken ?? '')}</SessionToken>`
       + `<Expiration>${new Date(expiresAt).toISOString()}</Expiration></Credentials>`);

@@ -9,7 +9,9 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Client } from 'pg';
 import { afterAll, describe, expect, it } from 'vitest';
 import { SAMPLE_DATA } from '../../examples/story';
-import { AgentControls, CardApprover, ScopeCard } from '../../lib';
+import { AgentControls, CardApprover, OperatorDuty, OperatorRole, ScopeCard } from '../../lib';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { SignedApi } from '../../lambda/client/signed-api';
 import { LocalRuntime } from '../../local/testing';
 import { CARD_TEXT, SEND_EMAIL } from '../support/cards';
 import { action } from '../support/stack';
@@ -33,6 +35,7 @@ function synthesize(agents: readonly string[], environment = 'prod'): void {
   const stack = new Stack(app, 'Approved');
   const controls = new AgentControls(stack, 'Controls', { environment, cardApprovers: [CardApprover.fromPublicKeyFile('appsec@example.com', join(folder, 'key.pub.pem'))] });
   controls.addAction('Send', { code: action(SEND_EMAIL) });
+  new OperatorRole(stack, 'BreakGlass', { gate: controls.gate, duty: OperatorDuty.BREAK_GLASS, assumedBy: new iam.AccountRootPrincipal() });
   for (const name of agents) {
     const bot = new iam.Role(stack, `Bot-${name}`, { roleName: `bot-${name}`, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
     controls.addAgent(name, { card: ScopeCard.fromFile(join(cards, `${name}.yaml`)) }).grantStartRun(bot);
@@ -113,6 +116,22 @@ describe('a card on production data', () => {
   it('is not in force by naming an environment of synthetic data', async () => {
     synthesize(['outreach-closer', 'second'], 'dev');
     await deployed(async (runtime) => expect(await started(runtime)).toBe('CardNotApproved'));
+  });
+
+  it('may be decided about with the break-glass role, and every use of that is told and recorded', async () => {
+    await deployed(async (runtime) => {
+      const { endpoint, region, account, api, principals, resources } = runtime.file;
+      const { accessKeyId, secretAccessKey, sessionToken } = principals.operator;
+      const { Credentials } = await new STSClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' } }).send(new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${account}:role/agent-controls-break-glass`, RoleSessionName: 'fire' }));
+      const keys = { accessKeyId: Credentials?.AccessKeyId ?? '', secretAccessKey: Credentials?.SecretAccessKey ?? '', sessionToken: Credentials?.SessionToken ?? '' };
+      expect(await new SignedApi(api, region, () => Promise.resolve(keys)).send('GET', '/approvals')).toEqual({ holds: [] });
+      const [entry] = await runtime.until(async () => {
+        const entries = await log(runtime, ['app.break-glass']);
+        return entries.length > 0 ? entries : undefined;
+      });
+      expect(entry).toMatchObject({ person: principals.operator.arn, session: 'fire', role: `arn:aws:iam::${account}:role/agent-controls-break-glass` });
+      expect(readFileSync(resources.notifications, 'utf8')).toContain('break-glass used');
+    });
   });
 
   it('that disappears takes its agent along', async () => {

@@ -1,0 +1,90 @@
+import { Duration, Resource } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import { Construct } from 'constructs';
+import { invokeArn } from '../gate/api-route';
+import { IToolGate } from '../gate/tool-gate';
+import { HandlerFunction, handlerCode } from '../handler/handler-function';
+import { HoldQueue } from '../hold/hold-queue';
+import { ControlsError, shown } from '../scope/controls-error';
+import { approverRoleName, breakGlassRoleName, handlerName } from '../scope/names';
+import { personWithMfa } from './person-trust';
+
+/** What a person does with the control plane. */
+export enum OperatorDuty {
+  /** Decides holds of one group; `assumedBy` are IAM users, who sign as themselves. */
+  APPROVER = 'APPROVER',
+  /** Searches, exports and verifies the log; decides nothing. */
+  AUDITOR = 'AUDITOR',
+  /** Reads the log and decides any hold, for an hour, with an alarm and an audit entry on every use. */
+  BREAK_GLASS = 'BREAK_GLASS',
+}
+
+/** Props of `OperatorRole`. */
+export interface OperatorRoleProps {
+  /** Control plane the duty is about. */
+  readonly gate: IToolGate;
+  /** What the person may do. */
+  readonly duty: OperatorDuty;
+  /** Who may assume the role; MFA is required on top. A service or an agent's role is refused (`OperatorNotAPerson`). */
+  readonly assumedBy: iam.IPrincipal;
+  /** Group that an approver decides for; needed for that duty, and for no other. @default - none */
+  readonly group?: string;
+  /** Longest session, an hour to twelve; of `BREAK_GLASS` an hour. @default Duration.hours(1) */
+  readonly maxSessionDuration?: Duration;
+  /** Where the use of `BREAK_GLASS` is told. @default - the topic of the hold queue, if this app makes the queue */
+  readonly alarmTopic?: sns.ITopic;
+}
+
+/** A role for a person, MFA required in its trust policy. */
+export class OperatorRole extends Resource {
+  /** The role. */
+  public readonly role: iam.Role;
+
+  constructor(scope: Construct, id: string, props: OperatorRoleProps) {
+    super(scope, id);
+    const { gate, duty, group } = props;
+    const { auditLog } = gate.broker;
+    const controls = auditLog.database.controlsName;
+    const longest = props.maxSessionDuration ?? Duration.hours(1);
+    if ((duty === OperatorDuty.APPROVER) !== (group !== undefined)) throw new ControlsError('GroupMismatch', `${this.node.path}: duty ${duty} with group ${shown(group ?? null)}; an approver decides for one group, and nobody else has one`);
+    if (longest.toSeconds() < 3_600 || longest.toSeconds() > (duty === OperatorDuty.BREAK_GLASS ? 3_600 : 43_200)) throw new ControlsError('SessionDurationInvalid', `${this.node.path}: maxSessionDuration must be an hour${duty === OperatorDuty.BREAK_GLASS ? '' : ' to twelve'}, got ${longest.toHumanString()}; correct it`);
+    this.role = new iam.Role(this, 'Role', {
+      ...(duty === OperatorDuty.BREAK_GLASS ? { roleName: breakGlassRoleName(controls) } : group === undefined ? {} : { roleName: approverRoleName(controls, group) }),
+      description: { [OperatorDuty.APPROVER]: 'Decides holds; people only, with MFA', [OperatorDuty.AUDITOR]: 'Reads and verifies the audit log; people only, with MFA', [OperatorDuty.BREAK_GLASS]: 'For emergencies; every use is told and recorded' }[duty],
+      maxSessionDuration: longest,
+      assumedBy: personWithMfa(props.assumedBy, Duration.hours(1), duty === OperatorDuty.APPROVER ? { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } } : {}),
+    });
+    if (duty !== OperatorDuty.APPROVER) {
+      auditLog.grantVerify(this.role);
+      // The command line finds the log by the name of the control plane.
+      this.role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${controls}/*` })] }));
+    }
+    if (duty !== OperatorDuty.AUDITOR) {
+      const route = (method: 'GET' | 'POST', path: string): string => invokeArn(this, gate.broker.apiId, method, path);
+      this.role.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: [route('POST', '/approvals/*/verdict'), route('GET', '/approvals'), route('GET', '/approvals/*')] }));
+    }
+    if (duty === OperatorDuty.BREAK_GLASS) this.witness(gate, props.alarmTopic);
+  }
+
+  /** Has every use told and recorded. STS calls reach EventBridge through CloudTrail, so the account must have a trail. */
+  private witness(gate: IToolGate, alarmTopic: sns.ITopic | undefined): void {
+    const { auditLog } = gate.broker;
+    const { database } = auditLog;
+    const topic = alarmTopic ?? (gate.holdQueue instanceof HoldQueue ? gate.holdQueue.notificationTopic : undefined);
+    if (!topic) throw new ControlsError('AlarmTopicMissing', `${this.node.path}: the hold queue belongs to another app, so its topic is not known here; give alarmTopic`);
+    const witness = new HandlerFunction(this, 'Witness', {
+      functionName: handlerName(database.controlsName, 'witness'), code: handlerCode('witness'), description: 'Tells and records every use of the break-glass role',
+      environment: { CLUSTER_ARN: database.clusterArn, DATABASE_NAME: database.databaseName, LOGIN_SECRET_ARN: auditLog.appendSecretArn, TOPIC_ARN: topic.topicArn },
+    });
+    auditLog.grantAppend(witness.role);
+    iam.Grant.addToPrincipal({ grantee: witness.role, actions: ['sns:Publish'], resourceArns: [topic.topicArn] });
+    const rule = new events.CfnRule(this, 'Uses', {
+      description: 'Every use of the break-glass role',
+      eventPattern: { source: ['aws.sts'], 'detail-type': ['AWS API Call via CloudTrail'], detail: { eventName: ['AssumeRole', 'AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity'], requestParameters: { roleArn: [this.role.roleArn] } } },
+      targets: [{ id: 'witness', arn: witness.function.functionArn }],
+    });
+    witness.function.addPermission('Uses', { principal: new iam.ServicePrincipal('events.amazonaws.com'), sourceArn: rule.attrArn });
+  }
+}
