@@ -97,13 +97,13 @@ function modelOf({ resources, registrations }: Deployment, prefix: string): Mode
   const findings = bypasses(resources, planes);
   const agents = registrations.flatMap((registration) => registration.agents.map(({ card, environment }): readonly [string, Known] => {
     const compiled = compile({ card, environment, manifests, tiers: tiers.length > 0 ? tiers : undefined });
-    const role = roles.get(agentRoleName(registration.controlsName, card.agent));
+    const role = roles.get(`role/${agentRoleName(registration.controlsName, card.agent)}`);
     const own = findings.filter(({ sentence }) => sentence.includes(`agent ${card.agent} `) || sentence.includes(`runs of ${card.agent},`));
     return [`${prefix}${card.agent}`, { agentName: card.agent, compiled, permissions: permissionsOf(card, compiled, manifests, role), role, findings: own }];
   }));
   return {
     agents, findings,
-    programs: registrations.flatMap(({ controlsName, agents: cards }) => cards.map(({ card }) => [`${prefix}${card.agent}`, programsOf(controlsName, card.agent, roles).map(({ path }) => path)] as const)),
+    programs: registrations.flatMap(({ controlsName, agents: cards }) => cards.map(({ card }) => [`${prefix}${card.agent}`, programsOf({ api: 'api', roles }, card.agent).map(({ path }) => path)] as const)),
     shared: planes.flatMap(({ controlsName, agents: names }) => names.flatMap((name) => [['AWS::IAM::Role', agentRoleName(controlsName, name)], ['AWS::SecretsManager::Secret', agentSecretName(controlsName, name)]].flatMap(([type, physical]) => {
       const owners = resources.filter((resource) => resource.type === type && physicalName(resource) === physical);
       return owners.length > 1 ? [`${owners.map(({ path }) => path).join(' and ')} are both ${String(physical)}`] : [];

@@ -1,7 +1,7 @@
 import { CROWN_JEWELS } from '../scope/compile-aws';
-import { agentBoundaryName, agentPolicyName, agentRoleName, handlerName } from '../scope/names';
-import { covers, meets, patternOf } from './pattern';
-import { AppResource, namesOf, physicalName } from './resources';
+import { agentBoundaryName, agentPolicyName, agentRoleName, approverRoleName, breakGlassRoleName, DUTIES, handlerName } from '../scope/names';
+import { covers, HERE, meets, patternOf } from './pattern';
+import { AppResource, functionName, namesOf, physicalName } from './resources';
 import { Role, rolesOf } from './roles';
 import { Opening, opening, Statement } from './statements';
 
@@ -24,20 +24,32 @@ interface Danger {
   readonly what: string;
   readonly actions: readonly string[];
   readonly resource: (controls: string, api: string) => string;
+  /** Where others are not to reach, when that is less: an application may well read the log, or append to it. */
+  readonly ofOthers?: readonly ((controls: string) => string)[];
+  /** Other programs of an app may well do this to things of their own, and the name says nothing: then it is listed, not refused. */
+  readonly common?: true;
 }
 
 const DANGERS: readonly Danger[] = [
-  { what: 'a function of the control plane', actions: ['lambda:InvokeFunction', 'lambda:UpdateFunctionCode', 'lambda:UpdateFunctionConfiguration', 'lambda:AddPermission', 'lambda:CreateEventSourceMapping', 'lambda:CreateFunctionUrlConfig'], resource: (controls) => `arn:*:lambda:*:*:function:${controls}-*` },
-  { what: 'a secret of the control plane', actions: ['secretsmanager:GetSecretValue', 'secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecret', 'secretsmanager:RotateSecret', 'secretsmanager:PutResourcePolicy'], resource: (controls) => `arn:*:secretsmanager:*:*:secret:${controls}/*` },
-  { what: 'a database', actions: ['rds-data:ExecuteStatement', 'rds-data:BatchExecuteStatement', 'rds-data:BeginTransaction'], resource: () => 'arn:*:rds:*:*:cluster:*' },
-  { what: 'a database', actions: ['rds-db:connect'], resource: () => 'arn:*:rds-db:*:*:dbuser:*' },
+  {
+    what: 'a function of the control plane', resource: (controls) => `arn:*:lambda:*:*:function:${controls}-*`,
+    actions: ['lambda:InvokeFunction', 'lambda:InvokeAsync', 'lambda:UpdateFunctionCode', 'lambda:UpdateFunctionConfiguration', 'lambda:AddPermission', 'lambda:CreateFunctionUrlConfig', 'lambda:UpdateAlias', 'lambda:PutFunctionEventInvokeConfig'],
+  },
+  { what: 'a function of the control plane', actions: ['lambda:CreateEventSourceMapping', 'lambda:UpdateEventSourceMapping'], resource: () => '*', common: true },
+  {
+    what: 'a secret of the control plane', resource: (controls) => `arn:*:secretsmanager:*:*:secret:${controls}/*`,
+    actions: ['secretsmanager:GetSecretValue', 'secretsmanager:BatchGetSecretValue', 'secretsmanager:PutSecretValue', 'secretsmanager:UpdateSecret', 'secretsmanager:UpdateSecretVersionStage', 'secretsmanager:RotateSecret', 'secretsmanager:PutResourcePolicy', 'secretsmanager:DeleteSecret'],
+    ofOthers: ['agent/*', ...DUTIES.filter((duty) => duty !== 'append' && duty !== 'auditor').map((duty) => `duty/${duty}-??????`)].map((name) => (controls: string) => `arn:*:secretsmanager:*:*:secret:${controls}/${name}`),
+  },
+  { what: 'a database', actions: ['rds-data:ExecuteStatement', 'rds-data:BatchExecuteStatement', 'rds-data:BeginTransaction'], resource: () => 'arn:*:rds:*:*:cluster:*', common: true },
+  { what: 'a database', actions: ['rds-db:connect'], resource: () => 'arn:*:rds-db:*:*:dbuser:*', common: true },
   { what: 'the windows of holds', actions: ['states:StartExecution', 'states:StopExecution', 'states:UpdateStateMachine'], resource: (controls) => `arn:*:states:*:*:stateMachine:${controls}-*` },
-  { what: 'the windows of holds', actions: ['states:SendTaskSuccess', 'states:SendTaskFailure'], resource: () => '*' },
+  { what: 'the windows of holds', actions: ['states:SendTaskSuccess', 'states:SendTaskFailure'], resource: () => '*', common: true },
   { what: 'a role of the control plane', actions: ['sts:AssumeRole', 'iam:PassRole', 'iam:PutRolePolicy', 'iam:AttachRolePolicy', 'iam:UpdateAssumeRolePolicy', 'iam:DeleteRolePermissionsBoundary', 'iam:PutRolePermissionsBoundary', 'iam:DeleteRolePolicy', 'iam:DetachRolePolicy'], resource: (controls) => `arn:*:iam::*:role/${controls}-*` },
   { what: 'a policy of the control plane', actions: ['iam:CreatePolicyVersion', 'iam:SetDefaultPolicyVersion'], resource: (controls) => `arn:*:iam::*:policy/${controls}-*` },
-  { what: 'where the control plane is found', actions: ['ssm:PutParameter'], resource: (controls) => `arn:*:ssm:*:*:parameter/${controls}/*` },
-  { what: 'the API', actions: ['apigateway:PATCH', 'apigateway:POST', 'apigateway:PUT', 'apigateway:DELETE'], resource: () => 'arn:*:apigateway:*::/*' },
-  { what: 'the stacks', actions: ['cloudformation:UpdateStack', 'cloudformation:CreateChangeSet', 'cloudformation:ExecuteChangeSet'], resource: () => 'arn:*:cloudformation:*:*:stack/*' },
+  { what: 'where the control plane is found', actions: ['ssm:PutParameter', 'ssm:DeleteParameter'], resource: (controls) => `arn:*:ssm:*:*:parameter/${controls}/*` },
+  { what: 'the API', actions: ['apigateway:PATCH', 'apigateway:POST', 'apigateway:PUT', 'apigateway:DELETE'], resource: () => 'arn:*:apigateway:*::/*', common: true },
+  { what: 'the stacks', actions: ['cloudformation:UpdateStack', 'cloudformation:CreateChangeSet', 'cloudformation:ExecuteChangeSet'], resource: () => 'arn:*:cloudformation:*:*:stack/*', common: true },
   { what: 'a verdict on a hold', actions: ['execute-api:Invoke'], resource: (_, api) => `arn:*:execute-api:*:*:${api}/$default/POST/approvals/hold/verdict` },
 ];
 
@@ -45,11 +57,24 @@ const DANGERS: readonly Danger[] = [
 const HARMLESS = ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:PutLogEvents', 'xray:*', 'cloudwatch:PutMetricData', 'ec2:CreateNetworkInterface', 'ec2:DescribeNetworkInterfaces', 'ec2:DeleteNetworkInterface', 'ec2:DescribeSubnets', 'ec2:AssignPrivateIpAddresses', 'ec2:UnassignPrivateIpAddresses', 'bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'];
 const HARMLESS_POLICIES = /:aws:policy\/(service-role\/AWSLambda(BasicExecutionRole|VPCAccessExecutionRole)|AWSXRayDaemonWriteAccess)$/;
 
-/** Every way around the gate that a deployment opens to an agent, to its program, or to anybody but the executor. */
+/** What a deployment says of one control plane. */
+interface Scene extends Plane {
+  /** Id of its API, or what stands for it. */
+  readonly api: string;
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly resources: readonly AppResource[];
+}
+
+/** Every way around the gate that a deployment opens to an agent, to its program, or to anybody but the handlers. */
 export function bypasses(resources: readonly AppResource[], planes: readonly Plane[]): Finding[] {
   const roles = rolesOf(resources);
-  const apiOf = (controlsName: string): string => resources.filter(({ type, properties }) => type === 'AWS::ApiGatewayV2::Api' && properties.Name === controlsName).map(physicalName)[0] ?? 'api';
-  return planes.flatMap((plane) => [...aroundTheGate(plane, resources, roles), ...plane.agents.flatMap((agent) => [...ofAgent(plane, apiOf(plane.controlsName), agent, roles), ...ofPrograms(plane, agent, roles)])]);
+  return planes.flatMap((plane) => {
+    const api = resources.filter(({ type, properties }) => type === 'AWS::ApiGatewayV2::Api' && properties.Name === plane.controlsName).map(physicalName)[0] ?? 'api';
+    const scene = { ...plane, api, roles, resources };
+    const programs = new Set<Role>();
+    const found = plane.agents.flatMap((agent) => [...ofAgent(scene, agent), ...ofPrograms(scene, agent, programs)]);
+    return [...found, ...[...roles.values()].flatMap((role) => ofAnybody(scene, role, programs)), ...resources.flatMap((resource) => ofResource(scene, resource))];
+  });
 }
 
 /** Whether a role may do something, with its boundary. */
@@ -58,17 +83,16 @@ export function roleOpening({ statements, boundary }: Pick<Role, 'statements' | 
   return openings.includes('closed') ? 'closed' : openings.includes('unproven') ? 'unproven' : 'open';
 }
 
-function ofAgent({ controlsName }: Plane, api: string, agent: string, roles: ReadonlyMap<string, Role>): Finding[] {
-  const role = roles.get(agentRoleName(controlsName, agent));
+function ofAgent({ controlsName, api, roles }: Scene, agent: string): Finding[] {
+  const role = roles.get(`role/${agentRoleName(controlsName, agent)}`);
   if (!role) return []; // vouched for where it is made
   const who = `the role of agent ${agent}`;
-  const policy = (name: string): string => `arn:*:iam::*:policy/${name}`;
-  const ours = policy(agentPolicyName(controlsName));
+  const policy = (name: string): string => `arn:~:iam::~:policy/${name}`;
   return [
     // A policy on a role that its construct vouches for stands alone here.
-    ...(role.trust.length === 0 || role.boundaryArn === policy(agentBoundaryName(controlsName)) ? [] : [refused('BoundaryMissing', `${who} has not the boundary of this control plane; remove whatever replaces it`)]),
-    ...[...role.attached, ...role.foreignPolicies.filter((arn) => arn !== ours && role.trust.length > 0)].map((arn) => refused('PolicyForeign', `${who} has ${arn}, which its card does not name; detach it, or write AWS actions on the card`)),
-    ...dangersOf(controlsName, api, who, (action, resource) => roleOpening(withRefusals(role), action, resource)),
+    ...(!role.here || role.boundaryArn === policy(agentBoundaryName(controlsName)) ? [] : [refused('BoundaryMissing', `${who} has not the boundary of this control plane; remove whatever replaces it`)]),
+    ...[...role.attached, ...role.foreignPolicies.filter((arn) => arn !== policy(agentPolicyName(controlsName)))].map((arn) => refused('PolicyForeign', `${who} has ${arn}, which its card does not name; detach it, or write AWS actions on the card`)),
+    ...dangersOf(controlsName, api, who, false, (action, resource) => roleOpening(withRefusals(role), action, resource)),
     ...role.trust.filter((statement) => statement.effect === 'Allow' && !isBroker(controlsName, statement))
       .map(({ from }) => refused('TrustWidened', `${from} lets somebody else than the broker become agent ${agent}; remove the statement`)),
   ];
@@ -87,26 +111,35 @@ function isBroker(controlsName: string, { principals, condition }: Statement): b
   return principals.every((name) => /^AWS:arn:[^:]+:iam::[^:]+:root$/.test(name)) && names.length === 1 && names[0]?.endsWith(`:role/${handlerName(controlsName, 'broker')}`) === true;
 }
 
-/** The roles that may start runs of an agent: its programs. */
-export function programsOf(controlsName: string, agent: string, roles: ReadonlyMap<string, Role>, route: 'runs' | 'requests' = 'runs'): Role[] {
-  return [...roles.values()].filter(({ name, statements }) => !name.startsWith(`${controlsName}-`) && statements.some(({ effect, actions, resources }) =>
-    effect === 'Allow' && actions.some((action) => /^execute-api:invoke$/i.test(action)) && resources.some((resource) => resource.endsWith(`/POST/agents/${agent}/${route}`))));
+/** Who may start runs of an agent, or ask something of it: its programs and its triggers. */
+export function programsOf({ api, roles }: Pick<Scene, 'api' | 'roles'>, agent: string, route: 'runs' | 'requests' = 'runs'): Role[] {
+  const path = `/POST/agents/${agent}/${route}`;
+  const named = ({ effect, actions, resources }: Statement): boolean => effect === 'Allow' && actions.some((action) => /^execute-api:/i.test(action)) && resources.some((resource) => resource.endsWith(path));
+  return [...roles.values()].filter((role) => !role.own && (role.statements.some(named) || roleOpening(role, 'execute-api:Invoke', `arn:*:execute-api:*:*:${api}/$default${path}`) === 'open'));
 }
 
-function ofPrograms({ controlsName, agents }: Plane, agent: string, roles: ReadonlyMap<string, Role>): Finding[] {
-  return programsOf(controlsName, agent, roles).flatMap((role) => {
+function ofPrograms(scene: Scene, agent: string, seen: Set<Role>): Finding[] {
+  const triggers = programsOf(scene, agent, 'requests');
+  return programsOf(scene, agent).flatMap((role) => {
     const who = `${role.path}, which starts runs of ${agent},`;
-    const more = role.statements.filter(({ effect }) => effect === 'Allow').flatMap((statement) => tooMuch(statement, agents));
+    const first = !seen.has(role);
+    seen.add(role);
     return [
-      ...[...new Set(more)].map((what) => refused('ComputeTooWide', `${who} may also ${what}; a program of an agent starts runs and writes its log: give that to an action`)),
-      ...role.foreignPolicies.filter((arn) => !HARMLESS_POLICIES.test(arn)).map((arn) => (role.trust.length === 0
-        ? unproven('ComputeForeign', `${who} belongs to another app; what else it may do is not seen here`)
-        : refused('ComputeTooWide', `${who} has ${arn}, and what that allows is not seen here; write what it needs into the app`))),
-      ...[...roles.values()].filter((other) => other !== role && other.trust.some((statement) => admits(statement, role)))
-        .map((other) => refused('ComputeTooWide', `${who} may become ${other.path}; remove it from that trust policy`)),
-      ...(programsOf(controlsName, agent, roles, 'requests').includes(role) ? [refused('TriggerIsCompute', `${who} also says what is asked of it; a trigger is another principal, or the card says trusted-from: compute`)] : []),
+      ...(triggers.includes(role) ? [refused('TriggerIsCompute', `${who} also says what is asked of it; a trigger is another principal, or the card says trusted-from: compute`)] : []),
+      ...(first ? tooWide(scene, role, who) : []),
     ];
   });
+}
+
+function tooWide({ agents, roles }: Scene, role: Role, who: string): Finding[] {
+  const more = role.statements.filter(({ effect }) => effect === 'Allow').flatMap((statement) => tooMuch(statement, agents));
+  return [
+    ...[...new Set(more)].map((what) => refused('ComputeTooWide', `${who} may also ${what}; a program of an agent starts runs and writes its log: give that to an action`)),
+    ...(role.here ? [] : [unproven('ComputeForeign', `${who} belongs to another app; what else it may do is not seen here`)]),
+    ...role.foreignPolicies.filter((arn) => !HARMLESS_POLICIES.test(arn)).map((arn) => refused('ComputeTooWide', `${who} has ${arn}, and what that allows is not seen here; write what it needs into the app`)),
+    ...[...roles.values()].filter((other) => other !== role && other.trust.some((statement) => admits(statement, role)))
+      .map((other) => refused('ComputeTooWide', `${who} may become ${other.path}; remove it from that trust policy`)),
+  ];
 }
 
 /** What a statement opens beyond starting runs, in words. */
@@ -115,72 +148,79 @@ function tooMuch({ actions, notActions, resources, notResources }: Statement, ag
   const routes = agents.flatMap((agent) => ['runs', 'requests'].map((route) => `/POST/agents/${agent}/${route}`));
   return actions.filter((action) => !HARMLESS.some((pattern) => covers(pattern.toLowerCase(), action.toLowerCase())))
     .filter((action) => !(/^execute-api:invoke$/i.test(action) && resources.every((resource) => routes.some((route) => resource.endsWith(route)))))
-    .map((action) => `${action} on ${resources.join(', ')}`);
+    .map((action) => `${action} on ${resources.join(', ').replaceAll(HERE, '*')}`);
 }
 
 /** Whether a trust policy names a role itself, which then needs no permission of its own. */
 function admits({ effect, principals, condition }: Statement, role: Role): boolean {
   if (effect !== 'Allow') return false;
-  const named = Object.values(condition ?? {}).flatMap((keys) => Object.values(keys).flat());
-  return principals.some((name) => name === '*' || name === 'AWS:*' || meets(name.replace(/^AWS:/, ''), role.arn) === 'surely') || named.some((name) => name.endsWith(`:role/${role.name}`));
+  const named = Object.entries(condition ?? {}).filter(([operator]) => !/Not/.test(operator)).flatMap(([, keys]) => Object.values(keys).flat());
+  return principals.some((name) => name === '*' || name === 'AWS:*' || meets(name.replace(/^AWS:/, ''), role.arn) === 'surely' || name.includes(`:assumed-role/${role.name}/`))
+    || named.some((name) => name.includes(':role/') && meets(name, role.arn) === 'surely');
 }
 
-function dangersOf(controlsName: string, api: string, who: string, may: (action: string, resource: string) => Opening): Finding[] {
-  return DANGERS.flatMap(({ what, actions, resource }) => actions.flatMap((action) => {
-    const target = resource(controlsName, api);
-    const opened = may(action, target);
-    if (opened === 'closed') return [];
-    const sentence = `${who} may ${action} on ${target}: ${what}`;
-    return [opened === 'open' ? refused('GateBypassed', `${sentence}; the way leads through the gate alone`) : unproven('GateBypassed', `${sentence}, if a name that only the deploy knows is such a one`)];
-  }));
-}
-
-/** Services that may invoke handlers, and which: nobody invokes an action but the executor. */
-const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(?!action-|registrar$)/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^witness$/]]);
-
-/** Ways to the functions of actions, to the logins of agents and to the handlers, whoever takes them. */
-function aroundTheGate({ controlsName }: Plane, resources: readonly AppResource[], roles: ReadonlyMap<string, Role>): Finding[] {
-  const names = namesOf(resources);
-  const own = (name: string): boolean => name.startsWith(`${controlsName}-`);
-  const functionsOf = (resource: AppResource, value: unknown): string => patternOf(value, names(resource.stack)).replace(/^arn:.*:function:/, '');
+/** What somebody may do to the control plane who is neither an agent nor a part of it. */
+function ofAnybody({ controlsName, api }: Scene, role: Role, programs: ReadonlySet<Role>): Finding[] {
+  if (role.name.startsWith(`${controlsName}-agent-`)) return [];
+  if (role.own) return role.trust.filter((statement) => statement.effect === 'Allow' && !isTrustOfItsOwn(controlsName, role, statement)).map(({ from }) => refused('HandlerTrusted', `${from} lets somebody become a part of the control plane who is not meant to; remove the statement`));
+  const taken = role.here && role.name.startsWith(`${controlsName}-`) ? [refused('NameTaken', `${role.path} has the name ${role.name}, and what begins with ${controlsName}- is the control plane's; rename it`)] : [];
+  if (programs.has(role)) return taken; // held to more than this already
   return [
-    ...[...roles.values()].flatMap((role) => [
-      ...(role.name === `${controlsName}-executor` ? [] : through(role, `${role.path} may`, ['lambda:InvokeFunction', 'lambda:UpdateFunctionCode', 'lambda:AddPermission'], `arn:*:lambda:*:*:function:${controlsName}-action-*`, 'only the executor runs actions')),
-      ...(own(role.name) ? [] : through(role, `${role.path} may`, ['secretsmanager:GetSecretValue', 'secretsmanager:PutSecretValue'], `arn:*:secretsmanager:*:*:secret:${controlsName}/agent/*`, 'the login of an agent is for handlers alone')),
-      ...(own(role.name) && !isForPeople(controlsName, role.name) ? role.trust.filter(({ effect, principals }) => effect === 'Allow' && !role.name.startsWith(`${controlsName}-agent-`) && principals.some((name) => !name.startsWith('Service:')))
-        .map(({ from }) => refused('HandlerTrusted', `${from} lets more than a service become a handler; remove the statement`)) : []),
-    ]),
-    ...resources.flatMap((resource): Finding[] => {
-      const { type, properties, path } = resource;
-      switch (type) {
-        case 'AWS::Lambda::Permission': {
-          const name = functionsOf(resource, properties.FunctionName);
-          const service = patternOf(properties.Principal, names(resource.stack));
-          const known = INVOKERS.get(service)?.test(name.slice(controlsName.length + 1)) === true;
-          return own(name) && !known ? [refused('FunctionOpened', `${path} lets ${service} invoke ${name}; remove it`)] : [];
-        }
-        case 'AWS::Lambda::Url': return own(functionsOf(resource, properties.TargetFunctionArn)) ? [refused('FunctionOpened', `${path} gives a handler an address of its own; remove it`)] : [];
-        case 'AWS::Lambda::EventSourceMapping': return own(functionsOf(resource, properties.FunctionName)) ? [refused('FunctionOpened', `${path} feeds a handler from elsewhere; remove it`)] : [];
-        case 'AWS::Events::Rule': case 'AWS::Scheduler::Schedule': {
-          const targets = [properties.Targets ?? properties.Target ?? []].flat() as { Arn?: unknown }[];
-          return targets.some(({ Arn }) => own(functionsOf(resource, Arn)) && functionsOf(resource, Arn) !== handlerName(controlsName, 'witness')) ? [refused('FunctionOpened', `${path} starts a handler from elsewhere; remove it`)] : [];
-        }
-        case 'AWS::SecretsManager::ResourcePolicy': return meets(patternOf(properties.SecretId, names(resource.stack)), `arn:*:secretsmanager:*:*:secret:${controlsName}/*`) === 'surely' && JSON.stringify(properties.ResourcePolicy).includes('"Allow"')
-          ? [refused('SecretOpened', `${path} opens a secret of the control plane; remove it`)] : [];
-        default: return [];
-      }
-    }),
+    ...taken,
+    ...role.foreignPolicies.filter((arn) => /:aws:policy\/(AdministratorAccess|PowerUserAccess|IAMFullAccess|AWSLambda_FullAccess|SecretsManagerReadWrite|AmazonRDSDataFullAccess|AWSStepFunctionsFullAccess)$/.test(arn)).map((arn) => refused('GateBypassed', `${role.path} has ${arn}, which opens functions, secrets or roles of the control plane; give it what it needs`)),
+    ...role.foreignPolicies.filter((arn) => !/:aws:policy\//.test(arn)).map((arn) => unproven('PolicyForeign', `${role.path} has ${arn}, whose text is not in the app`)),
+    ...dangersOf(controlsName, api, role.path, true, (action, resource) => roleOpening(role, action, resource)),
   ];
 }
 
-const isForPeople = (controlsName: string, name: string): boolean => ['-approver-', '-auditor', '-break-glass'].some((role) => name.startsWith(`${controlsName}${role}`));
+/** Handlers are for their service, roles of people for people who signed in with MFA. */
+function isTrustOfItsOwn(controlsName: string, { name }: Role, { principals, condition }: Statement): boolean {
+  const people = name.startsWith(approverRoleName(controlsName, '')) || name === breakGlassRoleName(controlsName) || condition?.Bool?.['aws:MultiFactorAuthPresent']?.[0] === 'true';
+  if (people) return principals.every((principal) => !principal.startsWith('Service:')) && condition?.Bool?.['aws:MultiFactorAuthPresent']?.[0] === 'true';
+  return principals.every((principal) => principal === 'Service:lambda.amazonaws.com' || (principal.startsWith('Service:states.') && !name.startsWith(`${controlsName}-`)));
+}
 
-function through(role: Role, who: string, actions: readonly string[], target: string, why: string): Finding[] {
-  return actions.flatMap((action) => {
-    const opened = roleOpening(role, action, target);
-    if (opened === 'closed') return [];
-    return [opened === 'open' ? refused('GateBypassed', `${who} ${action} on ${target}; ${why}`) : unproven('GateBypassed', `${who} ${action} on ${target}, if a name that only the deploy knows is such a one`)];
+function dangersOf(controlsName: string, api: string, who: string, stranger: boolean, may: (action: string, resource: string) => Opening): Finding[] {
+  return DANGERS.flatMap(({ what, actions, resource, ofOthers, common }) => (stranger && ofOthers ? ofOthers : [resource]).map((of) => ({ what, actions, common, target: of(controlsName, api) }))).flatMap(({ what, actions, common, target }) => {
+    const answers = actions.map((action) => [action, may(action, target)] as const).filter(([, opened]) => opened !== 'closed');
+    if (answers.length === 0) return [];
+    const open = answers.filter(([, opened]) => opened === 'open').map(([action]) => action);
+    const sentence = (names: readonly string[]): string => `${who} may ${names.join(', ')} on ${target}: ${what}`;
+    if (open.length === 0) return [unproven('GateBypassed', `${sentence(answers.map(([action]) => action))}, if a name that only the deploy knows is such a one`)];
+    return [stranger && common ? unproven('GateBypassed', `${sentence(open)}, if it is the control plane's`) : refused('GateBypassed', `${sentence(open)}; the way leads through the gate alone`)];
   });
+}
+
+/** Services that may invoke handlers, and which: nobody invokes an action but the executor. */
+const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^witness$/]]);
+
+/** Ways to handlers, actions and secrets that no role has to take. */
+function ofResource({ controlsName, api, resources }: Scene, resource: AppResource): Finding[] {
+  const { type, properties, path } = resource;
+  const nameOf = namesOf(resources)(resource.stack);
+  const own = (name: string): 'surely' | 'perhaps' | 'never' => meets(functionName(name), `${controlsName}-*`);
+  const opened = (value: unknown, code: string, sentence: string): Finding[] => {
+    const name = patternOf(value, nameOf);
+    return own(name) === 'surely' ? [refused(code, `${path} ${sentence} (${functionName(name)}); remove it`)] : own(name) === 'perhaps' ? [unproven(code, `${path} ${sentence}, if a name that only the deploy knows is such a one`)] : [];
+  };
+  const secret = (value: unknown): string => patternOf(value, nameOf).replace(/^.*?secret:/, '');
+  const isSecret = (value: unknown): boolean => meets(secret(value), `${controlsName}/*`) === 'surely';
+  switch (type) {
+    case 'AWS::Lambda::Permission': {
+      const service = patternOf(properties.Principal, nameOf);
+      const known = INVOKERS.get(service)?.test(functionName(patternOf(properties.FunctionName, nameOf)).slice(controlsName.length + 1)) === true
+        && (service !== 'apigateway.amazonaws.com' || meets(patternOf(properties.SourceArn, nameOf), `arn:*:execute-api:*:*:${api}/*`) !== 'never')
+        && (properties.SourceArn !== undefined || properties.SourceAccount !== undefined);
+      return known ? [] : opened(properties.FunctionName, 'FunctionOpened', `lets ${service} invoke a handler`);
+    }
+    case 'AWS::Lambda::Url': return opened(properties.TargetFunctionArn, 'FunctionOpened', 'gives a handler an address of its own');
+    case 'AWS::Lambda::EventSourceMapping': return opened(properties.FunctionName, 'FunctionOpened', 'feeds a handler from elsewhere');
+    case 'AWS::Events::Rule': case 'AWS::Scheduler::Schedule': return ([properties.Targets ?? properties.Target ?? []].flat() as { Arn?: unknown }[])
+      .filter(({ Arn }) => functionName(patternOf(Arn, nameOf)) !== handlerName(controlsName, 'witness')).flatMap(({ Arn }) => opened(Arn, 'FunctionOpened', 'starts a handler from elsewhere'));
+    case 'AWS::SecretsManager::ResourcePolicy': return isSecret(properties.SecretId) && JSON.stringify(properties.ResourcePolicy).includes('"Allow"') ? [refused('SecretOpened', `${path} opens a secret of the control plane; remove it`)] : [];
+    case 'AWS::SecretsManager::RotationSchedule': return isSecret(properties.SecretId) && own(patternOf(properties.RotationLambdaARN, nameOf)) !== 'surely' ? [refused('SecretOpened', `${path} hands a secret of the control plane to a function that is none of its own; remove it`)] : [];
+    default: return [];
+  }
 }
 
 const refused = (code: string, sentence: string): Finding => ({ kind: 'refused', code, sentence });

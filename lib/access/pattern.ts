@@ -6,6 +6,9 @@
 /** Stands for text that is known only at deploy, such as the value of a parameter or of another stack's export. */
 export const UNKNOWN = '\u0001';
 
+/** Stands for the partition, region or account that a template is deployed to: one field of an ARN, and no star that reaches further. */
+export const HERE = '~';
+
 /** The physical name, or what stands for it, of a resource of a template. */
 export type NameOf = (logicalId: string, attribute?: string) => string | undefined;
 
@@ -15,8 +18,8 @@ export function patternOf(value: unknown, nameOf: NameOf): string {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   const [intrinsic, argument] = Object.entries((value ?? {}) as Record<string, unknown>)[0] ?? [];
   switch (intrinsic) {
-    // One control plane is one account and region; which, does not matter here.
-    case 'Ref': return String(argument).startsWith('AWS::') ? '*' : nameOf(String(argument)) ?? UNKNOWN;
+    case 'Fn::ImportValue': return nameOf(typeof argument === 'string' ? argument : '', 'Export') ?? UNKNOWN;
+    case 'Ref': return String(argument).startsWith('AWS::') ? HERE : nameOf(String(argument)) ?? UNKNOWN;
     case 'Fn::GetAtt': {
       const [id = '', attribute = ''] = Array.isArray(argument) ? argument.map(String) : String(argument).split('.');
       return nameOf(id, attribute) ?? UNKNOWN;
@@ -36,12 +39,24 @@ export function patternOf(value: unknown, nameOf: NameOf): string {
   }
 }
 
-/** How two patterns meet: `surely` some text fits both; `perhaps` it does, depending on what only the deploy knows; or `never`. */
+/**
+ * How what a policy names meets a target: `surely` some text fits both; `perhaps` it does, depending on what only the deploy knows; or
+ * `never`. A star in a field of the target's ARN stands for that field alone; one in the policy may reach over colons, as in IAM.
+ */
 export function meets(one: string, other: string): 'surely' | 'perhaps' | 'never' {
-  const [a, b] = [anywhere(one), anywhere(other)];
-  if (intersects(a, b)) return 'surely';
+  const meet = (a: string, b: string): boolean => intersects(anywhere(a), anywhere(b)) || intersects(a, placed(b, a));
+  if (meet(one, other)) return 'surely';
   const open = (pattern: string): string => pattern.replaceAll(UNKNOWN, '*');
-  return intersects(open(a), open(b)) ? 'perhaps' : 'never';
+  return meet(open(one), open(other)) ? 'perhaps' : 'never';
+}
+
+/** An ARN as one text, in the place that another one names where it names one: a star of that one may reach over colons. */
+function placed(arn: string, other: string): string {
+  const [scheme, , service, , , ...rest] = arn.split(':');
+  if (scheme !== 'arn' || rest.length === 0) return arn;
+  const [, partition = '', , region = '', account = ''] = other.split(':');
+  const plain = (field: string): string => (/[*?\u0001]/.test(field) ? 'x' : field);
+  return ['arn', plain(partition), service, plain(region), plain(account), ...rest].join(':');
 }
 
 /** An ARN without partition, region and account: a star in one of them must not reach over into the name. */

@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CfnResource, Stack, Stage } from 'aws-cdk-lib';
+import { CfnOutput, CfnResource, Stack, Stage } from 'aws-cdk-lib';
 import { IConstruct } from 'constructs';
 import { Registration } from '../scope/registration';
-import { NameOf } from './pattern';
+import { OWN } from './own';
+import { NameOf, patternOf } from './pattern';
 
 /** A resource of a template. */
 export interface AppResource {
@@ -12,6 +13,8 @@ export interface AppResource {
   /** Where the app made it, for people. */
   readonly path: string;
   readonly type: string;
+  /** Whether this library made it. */
+  readonly own: boolean;
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
@@ -23,17 +26,21 @@ export interface Deployment {
 }
 
 /** Types that say who may do what. Others are not looked at, so that a large app costs little. */
-const TELLING = /^AWS::(IAM::\w+|Lambda::(Function|Permission|Url|EventSourceMapping|Alias)|SecretsManager::(Secret|ResourcePolicy)|KMS::(Key|Alias)|StepFunctions::StateMachine|Events::Rule|Scheduler::Schedule|ApiGatewayV2::Api|RDS::DBCluster|S3::BucketPolicy|SSM::Parameter)$/;
+const TELLING = /^AWS::(IAM::\w+|Lambda::(Function|Permission|Url|EventSourceMapping|Alias|Version)|SecretsManager::(Secret|ResourcePolicy|RotationSchedule)|SQS::QueuePolicy|SNS::TopicPolicy|KMS::(Key|Alias)|StepFunctions::StateMachine|Events::Rule|Scheduler::Schedule|ApiGatewayV2::Api|RDS::DBCluster|S3::BucketPolicy|SSM::Parameter)$/;
 
 /** Resources of a stage that is complete but not yet written. @param skip resources that others vouch for. */
 export function resourcesOfTree(stage: IConstruct, skip: (resource: CfnResource) => boolean): AppResource[] {
   const found: AppResource[] = [];
   for (const node of stage.node.findAll()) {
+    if (node instanceof CfnOutput && node.exportName !== undefined && Stage.of(node) === stage) {
+      const stack = Stack.of(node);
+      found.push(exported(stack.artifactId, node.node.id, stack.resolve(node.exportName), stack.resolve(node.value)));
+    }
     if (!(node instanceof CfnResource) || !TELLING.test(node.cfnResourceType) || skip(node) || Stage.of(node) !== stage) continue;
     const stack = Stack.of(node);
     const id = stack.resolve(node.logicalId) as string;
     const { Resources } = stack.resolve((node as unknown as { _toCloudFormation(): object })._toCloudFormation()) as { Resources: Record<string, { Properties?: Record<string, unknown> }> };
-    found.push({ stack: stack.artifactId, id, path: node.node.path, type: node.cfnResourceType, properties: Resources[id]?.Properties ?? {} });
+    found.push({ stack: stack.artifactId, id, path: node.node.path, type: node.cfnResourceType, own: node.getMetadata(OWN) === true, properties: Resources[id]?.Properties ?? {} });
   }
   return found;
 }
@@ -43,24 +50,32 @@ export function deploymentsOf(assembly: string, name = ''): Deployment[] {
   if (!existsSync(join(assembly, 'manifest.json'))) return [];
   const inside = readdirSync(assembly, { withFileTypes: true });
   const resources = inside.filter(({ name: file }) => file.endsWith('.template.json')).flatMap(({ name: file }) => {
-    const { Resources = {} } = JSON.parse(readFileSync(join(assembly, file), 'utf8')) as { Resources?: Record<string, { Type: string; Properties?: Record<string, unknown>; Metadata?: { 'aws:cdk:path'?: string } }> };
+    const { Resources = {}, Outputs = {} } = JSON.parse(readFileSync(join(assembly, file), 'utf8')) as { Resources?: Record<string, { Type: string; Properties?: Record<string, unknown>; Metadata?: Record<string, unknown> }>; Outputs?: Record<string, { Value?: unknown; Export?: { Name?: unknown } }> };
     const stack = file.slice(0, -'.template.json'.length);
-    return Object.entries(Resources).map(([id, { Type, Properties = {}, Metadata }]): AppResource => ({ stack, id, path: Metadata?.['aws:cdk:path'] ?? `${stack}/${id}`, type: Type, properties: Properties }));
+    return Object.entries(Resources).map(([id, { Type, Properties = {}, Metadata }]): AppResource => ({ stack, id, path: typeof Metadata?.['aws:cdk:path'] === 'string' ? Metadata['aws:cdk:path'] : `${stack}/${id}`, type: Type, own: Metadata?.[OWN] === true, properties: Properties }))
+      .concat(Object.entries(Outputs).map(([id, output]) => exported(stack, id, output.Export?.Name, output.Value)));
   });
   const registrations = resources.filter(({ type }) => type === 'Custom::AgentControlsRegistration').map(({ properties }) => JSON.parse(readFileSync(join(assembly, `asset.${String(properties.Key)}`), 'utf8')) as Registration);
   const stages = inside.filter((entry) => entry.isDirectory() && entry.name.startsWith('assembly-')).flatMap(({ name: folder }) => deploymentsOf(join(assembly, folder), folder.slice('assembly-'.length)));
-  return [...(resources.length > 0 ? [{ name, resources: resources.filter(({ type }) => TELLING.test(type)), registrations }] : []), ...stages];
+  return [...(resources.length > 0 ? [{ name, resources: resources.filter(({ type }) => TELLING.test(type) || type === EXPORT), registrations }] : []), ...stages];
 }
 
+/** A value that other stacks import. */
+function exported(stack: string, id: string, name: unknown, value: unknown): AppResource {
+  return { stack, id: `Output-${id}`, path: `${stack}/${id}`, type: EXPORT, own: false, properties: { Name: name, Value: value } };
+}
+
+const EXPORT = 'Export';
+
 const NAME_PROPERTY: Readonly<Record<string, string>> = {
-  'AWS::IAM::Role': 'RoleName', 'AWS::IAM::User': 'UserName', 'AWS::IAM::ManagedPolicy': 'ManagedPolicyName', 'AWS::Lambda::Function': 'FunctionName', 'AWS::SecretsManager::Secret': 'Name',
+  'AWS::IAM::Role': 'RoleName', 'AWS::IAM::User': 'UserName', 'AWS::IAM::Group': 'GroupName', 'AWS::IAM::ManagedPolicy': 'ManagedPolicyName', 'AWS::Lambda::Function': 'FunctionName', 'AWS::SecretsManager::Secret': 'Name',
   'AWS::StepFunctions::StateMachine': 'StateMachineName', 'AWS::SSM::Parameter': 'Name',
 };
 
 const ARN_OF: Readonly<Record<string, (name: string) => string>> = {
-  'AWS::IAM::Role': (name) => `arn:*:iam::*:role/${name}`, 'AWS::IAM::User': (name) => `arn:*:iam::*:user/${name}`, 'AWS::IAM::ManagedPolicy': (name) => `arn:*:iam::*:policy/${name}`,
-  'AWS::Lambda::Function': (name) => `arn:*:lambda:*:*:function:${name}`, 'AWS::SecretsManager::Secret': (name) => `arn:*:secretsmanager:*:*:secret:${name}-??????`,
-  'AWS::StepFunctions::StateMachine': (name) => `arn:*:states:*:*:stateMachine:${name}`, 'AWS::KMS::Key': (name) => `arn:*:kms:*:*:key/${name}`, 'AWS::RDS::DBCluster': (name) => `arn:*:rds:*:*:cluster:${name}`,
+  'AWS::IAM::Role': (name) => `arn:~:iam::~:role/${name}`, 'AWS::IAM::User': (name) => `arn:~:iam::~:user/${name}`, 'AWS::IAM::ManagedPolicy': (name) => `arn:~:iam::~:policy/${name}`,
+  'AWS::Lambda::Function': (name) => `arn:~:lambda:~:~:function:${name}`, 'AWS::SecretsManager::Secret': (name) => `arn:~:secretsmanager:~:~:secret:${name}-??????`,
+  'AWS::StepFunctions::StateMachine': (name) => `arn:~:states:~:~:stateMachine:${name}`, 'AWS::KMS::Key': (name) => `arn:~:kms:~:~:key/${name}`, 'AWS::RDS::DBCluster': (name) => `arn:~:rds:~:~:cluster:${name}`,
 };
 
 /** The types whose `Ref` is an ARN and not a name. */
@@ -69,14 +84,28 @@ const REF_IS_ARN = new Set(['AWS::IAM::ManagedPolicy', 'AWS::SecretsManager::Sec
 /** Physical names of the resources of a deployment, or what stands for them: stack and logical id, which nothing else has. */
 export function namesOf(resources: readonly AppResource[]): (stack: string) => NameOf {
   const byId = new Map(resources.map((resource) => [`${resource.stack}/${resource.id}`, resource]));
-  return (stack) => (id, attribute) => {
+  const exports = new Map(resources.filter(({ type }) => type === EXPORT).map((resource) => [String(resource.properties.Name), resource]));
+  const scope = (stack: string): NameOf => (id, attribute) => {
+    if (attribute === EXPORT) {
+      const output = exports.get(id);
+      return output && patternOf(output.properties.Value, scope(output.stack));
+    }
     const resource = byId.get(`${stack}/${id}`);
-    // Not one that tells: an ARN that is nothing else's.
-    if (!resource) return attribute === undefined ? `${stack}-${id}` : attribute.endsWith('Arn') ? `arn:of:${stack}-${id}` : undefined;
+    if (!resource) return undefined;
+    if (resource.type === 'AWS::Lambda::Version' || resource.type === 'AWS::Lambda::Alias') {
+      return `arn:~:lambda:~:~:function:${functionName(patternOf(resource.properties.FunctionName, scope(stack)))}:*`;
+    }
     const arn = ARN_OF[resource.type];
     const name = physicalName(resource);
     return arn && (attribute === 'Arn' || attribute === 'DBClusterArn' || (attribute === undefined && REF_IS_ARN.has(resource.type))) ? arn(name) : attribute === undefined ? name : undefined;
   };
+  return scope;
+}
+
+/** The name in an ARN of a function, in `account:function:name` or in `name:alias`; names stay what they are. */
+export function functionName(identifier: string): string {
+  const text = identifier.replace(/^.*?function:/, '');
+  return text.includes(':') ? text.slice(0, text.indexOf(':')) : text;
 }
 
 /** The physical name of a resource, or what stands for it. */

@@ -1,15 +1,19 @@
-import { NameOf, patternOf } from './pattern';
+import { NameOf, patternOf, UNKNOWN } from './pattern';
 import { AppResource, namesOf, physicalName } from './resources';
 import { Statement, statementsOf } from './statements';
 
-/** A role of a deployment, with every policy of the deployment that stands on it. */
+/** A role, user or group of a deployment, with every policy of the deployment that stands on it. */
 export interface Role {
   readonly name: string;
   readonly path: string;
   readonly arn: string;
+  /** Whether this library made it. */
+  readonly own: boolean;
+  /** Whether it is in the app, and not only policies on it. */
+  readonly here: boolean;
   readonly statements: readonly Statement[];
   readonly trust: readonly Statement[];
-  /** Policies of the app that were put on the role from outside of it. */
+  /** Policies of the app that were put on it from outside of it. */
   readonly attached: readonly string[];
   /** Managed policies whose text is not in the app. */
   readonly foreignPolicies: readonly string[];
@@ -18,41 +22,54 @@ export interface Role {
   readonly boundary: readonly Statement[] | undefined;
 }
 
-/** Roles by name. Policies on roles that are not in the app stand under the role's name as well, without a trust policy. */
+/** Kinds of principals that carry policies, and how a policy names those it stands on. */
+const CARRIERS = [
+  { type: 'AWS::IAM::Role', own: 'AWS::IAM::RolePolicy', property: 'RoleName', list: 'Roles', word: 'role' },
+  { type: 'AWS::IAM::User', own: 'AWS::IAM::UserPolicy', property: 'UserName', list: 'Users', word: 'user' },
+  { type: 'AWS::IAM::Group', own: 'AWS::IAM::GroupPolicy', property: 'GroupName', list: 'Groups', word: 'group' },
+] as const;
+
+/** Everybody who carries policies, by kind and name: `role/bot`. Policies on those that are not in the app stand under their name as well. */
 export function rolesOf(resources: readonly AppResource[]): Map<string, Role> {
   const names = namesOf(resources);
   const managed = new Map<string, Statement[]>();
   const attached = new Map<string, Statement[]>();
+  const attach = (who: string, statements: readonly Statement[]): void => { attached.set(who, [...(attached.get(who) ?? []), ...statements]); };
   for (const resource of resources) {
-    if (resource.type !== 'AWS::IAM::ManagedPolicy' && resource.type !== 'AWS::IAM::Policy') continue;
-    const nameOf = names(resource.stack);
-    const statements = statementsOf(resource.properties.PolicyDocument, nameOf, resource.path);
-    if (resource.type === 'AWS::IAM::ManagedPolicy') managed.set(`arn:*:iam::*:policy/${physicalName(resource)}`, statements);
-    for (const role of [resource.properties.Roles ?? []].flat().map((each) => patternOf(each, nameOf))) attached.set(role, [...(attached.get(role) ?? []), ...statements]);
+    const { type, properties, path, stack } = resource;
+    const nameOf = names(stack);
+    const statements = (): Statement[] => statementsOf(properties.PolicyDocument, nameOf, path);
+    if (type === 'AWS::IAM::ManagedPolicy') managed.set(`arn:~:iam::~:policy/${physicalName(resource)}`, statements());
+    for (const { own, property, list, word } of CARRIERS) {
+      if (type === own) attach(`${word}/${patternOf(properties[property], nameOf)}`, statements());
+      if (type === 'AWS::IAM::Policy' || type === 'AWS::IAM::ManagedPolicy') for (const each of [properties[list] ?? []].flat()) attach(`${word}/${patternOf(each, nameOf)}`, statements());
+    }
   }
   const roles = new Map<string, Role>();
-  for (const resource of resources.filter(({ type }) => type === 'AWS::IAM::Role')) {
-    const role = roleOf(resource, names(resource.stack), managed, attached);
-    roles.set(role.name, role);
+  for (const resource of resources) {
+    const carrier = CARRIERS.find(({ type }) => type === resource.type);
+    if (!carrier) continue;
+    const name = physicalName(resource);
+    roles.set(`${carrier.word}/${name}`, carrierOf(resource, name, carrier.word, names(resource.stack), managed, attached.get(`${carrier.word}/${name}`) ?? []));
   }
-  for (const [name, statements] of attached) {
-    if (!roles.has(name)) roles.set(name, { name, path: `role ${name} of another app`, arn: `arn:*:iam::*:role/${name}`, statements, attached: [...new Set(statements.map(({ from }) => from))], trust: [], foreignPolicies: ['whatever else it has'], boundaryArn: undefined, boundary: undefined });
+  for (const [who, statements] of attached) {
+    if (roles.has(who)) continue;
+    const name = who.slice(who.indexOf('/') + 1);
+    roles.set(who, { name, path: `${who.replace('/', ' ').replaceAll(UNKNOWN, '?')} of another app`, arn: `arn:~:iam::~:${who}`, own: false, here: false, statements, attached: paths(statements), trust: [], foreignPolicies: [], boundaryArn: undefined, boundary: undefined });
   }
   return roles;
 }
 
-function roleOf(resource: AppResource, nameOf: NameOf, managed: ReadonlyMap<string, readonly Statement[]>, attached: ReadonlyMap<string, readonly Statement[]>): Role {
-  const { properties, path } = resource;
-  const name = physicalName(resource);
+function carrierOf({ properties, path, own }: AppResource, name: string, word: string, nameOf: NameOf, managed: ReadonlyMap<string, readonly Statement[]>, attached: readonly Statement[]): Role {
   const inline = ([properties.Policies ?? []].flat() as { PolicyDocument?: unknown; PolicyName?: unknown }[]).flatMap(({ PolicyDocument, PolicyName }) => statementsOf(PolicyDocument, nameOf, `${path} (${String(PolicyName)})`));
   const arns = [properties.ManagedPolicyArns ?? []].flat().map((each) => patternOf(each, nameOf));
-  const known = (arn: string): readonly Statement[] | undefined => managed.get(arn);
   const boundaryArn = properties.PermissionsBoundary === undefined ? undefined : patternOf(properties.PermissionsBoundary, nameOf);
   return {
-    name, path, arn: `arn:*:iam::*:role/${name}`, boundaryArn, boundary: boundaryArn === undefined ? undefined : known(boundaryArn),
-    statements: [...inline, ...arns.flatMap((arn) => known(arn) ?? []), ...(attached.get(name) ?? [])],
-    attached: [...new Set((attached.get(name) ?? []).map(({ from }) => from))],
+    name, path, arn: `arn:~:iam::~:${word}/${name}`, own, here: true, boundaryArn, boundary: boundaryArn === undefined ? undefined : managed.get(boundaryArn),
+    statements: [...inline, ...arns.flatMap((arn) => managed.get(arn) ?? []), ...attached], attached: paths(attached),
     trust: statementsOf(properties.AssumeRolePolicyDocument, nameOf, `${path} (trust)`),
-    foreignPolicies: arns.filter((arn) => !known(arn)),
+    foreignPolicies: arns.filter((arn) => !managed.has(arn)),
   };
 }
+
+const paths = (statements: readonly Statement[]): string[] => [...new Set(statements.map(({ from }) => from))];

@@ -21,7 +21,7 @@ export type Opening = 'open' | 'unproven' | 'closed';
 /** The statements of a policy document of a template. */
 export function statementsOf(document: unknown, nameOf: NameOf, from: string): Statement[] {
   const texts = (value: unknown): string[] => (value === undefined ? [] : [value].flat().map((each) => patternOf(each, nameOf)));
-  return [(document as { Statement?: unknown } | undefined)?.Statement ?? []].flat().map((statement) => {
+  return [(document as { Statement?: unknown } | undefined)?.Statement ?? []].flat().flatMap(branches).map((statement) => {
     const of = statement as Readonly<Record<string, unknown>>;
     const principal = of.Principal;
     return {
@@ -44,20 +44,34 @@ export function opening(statements: readonly Statement[], action: string, resour
   return openings.includes('open') ? 'open' : openings.includes('unproven') ? 'unproven' : 'closed';
 }
 
-function namesAction({ actions, notActions }: Statement, action: string): boolean {
-  const fits = (pattern: string): boolean => meets(pattern.toLowerCase(), action.toLowerCase()) === 'surely';
-  return actions.length > 0 ? actions.some(fits) : notActions.length > 0 && !notActions.some(fits);
+/** A statement that a condition of the template chooses is taken to be there either way. */
+function branches(statement: unknown): unknown[] {
+  const chosen = (statement as { 'Fn::If'?: unknown } | null)?.['Fn::If'];
+  return Array.isArray(chosen) ? chosen.slice(1).flatMap(branches) : (statement as { Ref?: unknown } | null)?.Ref === 'AWS::NoValue' ? [] : [statement];
+}
+
+function namesAction({ actions, notActions }: Statement, action: string): Opening {
+  const fits = (pattern: string): ReturnType<typeof meets> => meets(pattern.toLowerCase(), action.toLowerCase());
+  if (actions.length === 0) return notActions.length > 0 && !notActions.some((pattern) => fits(pattern) === 'surely') ? 'open' : 'closed';
+  const found = actions.map(fits);
+  return found.includes('surely') ? 'open' : found.includes('perhaps') ? 'unproven' : 'closed';
 }
 
 function allows(statement: Statement, action: string, resource: string): Opening {
-  if (!namesAction(statement, action)) return 'closed';
+  const named = namesAction(statement, action);
+  if (named === 'closed') return 'closed';
+  const opened = onResource(statement, resource);
+  return opened === 'open' ? named : opened;
+}
+
+function onResource(statement: Statement, resource: string): Opening {
   if (statement.notResources.length > 0) return statement.notResources.some((pattern) => covers(pattern, resource)) ? 'closed' : 'open';
   const meetings = statement.resources.map((pattern) => meets(pattern, resource));
   return meetings.includes('surely') ? 'open' : meetings.includes('perhaps') ? 'unproven' : 'closed';
 }
 
 function denies(statement: Statement, action: string, resource: string): boolean {
-  if (statement.condition !== undefined || !namesAction(statement, action)) return false;
+  if (statement.condition !== undefined || namesAction(statement, action) !== 'open') return false;
   if (statement.notResources.length > 0) return statement.notResources.every((pattern) => meets(pattern, resource) === 'never');
   return statement.resources.some((pattern) => covers(pattern, resource));
 }

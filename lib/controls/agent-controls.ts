@@ -3,6 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
+import { markOwn } from '../access/own';
 import { ActionCatalog } from '../action/action-catalog';
 import { ActionCode } from '../action/action-code';
 import { AgentAction } from '../action/agent-action';
@@ -125,6 +126,7 @@ export class AgentControls extends Resource implements IAgentControls {
       description: 'Reads and verifies the audit log; people only, with MFA',
       assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(12)),
     });
+    markOwn(this.auditorRole);
     this.auditLog.grantVerify(this.auditorRole);
     // The command line finds the log by the name of the control plane.
     this.auditorRole.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));

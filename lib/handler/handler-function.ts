@@ -6,6 +6,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
+import { markOwn } from '../access/own';
 import { ControlsError } from '../scope/controls-error';
 import { packageRoot } from '../scope/package-root';
 import { folderDigest } from './folder-digest';
@@ -32,6 +33,7 @@ export class HandlerFunction extends Construct {
   public constructor(scope: Construct, id: string, props: HandlerFunctionProps) {
     super(scope, id);
     this.role = new iam.Role(this, 'Role', { roleName: props.functionName, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'), description: props.description });
+    markOwn(this.role);
     if (props.functionName.length > 64) throw new ControlsError('NameTooLong', `${props.functionName} has ${props.functionName.length} characters, AWS takes 64; shorten controlsName or the name of the action`);
     const logGroup = new logs.LogGroup(this, 'Log', { retention: logs.RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
     logGroup.grantWrite(this.role);

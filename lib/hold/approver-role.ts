@@ -1,6 +1,7 @@
 import { Aws, Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { markOwn } from '../access/own';
 import { personWithMfa } from '../identity/person-trust';
 import type { HoldQueue } from './hold-queue';
 
@@ -25,6 +26,7 @@ export class ApproverRole extends Construct {
       maxSessionDuration: Duration.hours(1),
       assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(1), { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } }),
     });
+    markOwn(this.role);
     props.holdQueue.grantDecide(this.role);
   }
 }

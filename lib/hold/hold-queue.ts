@@ -6,6 +6,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
+import { markOwn } from '../access/own';
 import { IAuditLogTable } from '../audit/audit-log-table';
 import { DutyLogin } from '../database/duty-login';
 import { invokeArn } from '../gate/api-route';
@@ -123,6 +124,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
       definitionSubstitutions: { ExpiryFunction: expiry.function.functionArn, ExecutorFunction: executor.function.functionArn },
       comment: 'Keeps the windows of holds',
     });
+    markOwn((this.stateMachine as sfn.StateMachine).role);
     this.stateMachineArn = this.stateMachine.stateMachineArn;
     expiry.function.grantInvoke(this.stateMachine);
     executor.function.grantInvoke(this.stateMachine);

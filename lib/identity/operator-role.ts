@@ -3,6 +3,7 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
+import { markOwn } from '../access/own';
 import { invokeArn } from '../gate/api-route';
 import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
@@ -56,6 +57,7 @@ export class OperatorRole extends Resource {
       maxSessionDuration: longest,
       assumedBy: personWithMfa(props.assumedBy, Duration.hours(1), duty === OperatorDuty.APPROVER ? { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } } : {}),
     });
+    markOwn(this.role);
     if (duty !== OperatorDuty.APPROVER) {
       auditLog.grantVerify(this.role);
       // The command line finds the log by the name of the control plane.

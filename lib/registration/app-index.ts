@@ -36,11 +36,15 @@ export class AppIndex {
   private readonly queues = new Map<string, QueueEntry>();
   private readonly signersOf = new Map<string, readonly CardSigner[]>();
 
+  private readonly planes = new Set<string>();
   private readonly agents = new Map<string, { readonly name: string; readonly role: CfnResource }[]>();
 
   private constructor(private readonly stage: IConstruct) {
     stage.node.addValidation({ validate: () => this.bypasses() });
   }
+
+  /** A control plane that this stage has to do with. */
+  public addPlane(controlsName: string): void { this.planes.add(controlsName); }
 
   /** An agent, and the role that its construct vouches for. */
   public addAgent(controlsName: string, name: string, role: CfnResource): void {
@@ -52,7 +56,7 @@ export class AppIndex {
   /** Every way around the gate that the stage opens. */
   private bypasses(): string[] {
     const vouched = new Set([...this.agents.values()].flatMap((agents) => agents.map(({ role }) => role)));
-    const planes = [...new Set([...this.agents.keys(), ...this.queues.keys()])].map((controlsName) => ({ controlsName, agents: (this.agents.get(controlsName) ?? []).map(({ name }) => name) }));
+    const planes = [...this.planes].map((controlsName) => ({ controlsName, agents: (this.agents.get(controlsName) ?? []).map(({ name }) => name) }));
     return bypasses(resourcesOfTree(this.stage, (resource) => vouched.has(resource)), planes).filter(({ kind }) => kind === 'refused').map(({ code, sentence }) => `${code}: ${sentence}`);
   }
 

@@ -9,7 +9,7 @@ import { Manifest } from '../scope/manifest';
 import { Duty } from '../scope/names';
 import { ActionRegistration, AgentRegistration, Registration } from '../scope/registration';
 import { Tier } from '../scope/tier';
-import { resourcesByName } from './app-index';
+import { AppIndex, resourcesByName } from './app-index';
 
 /** What a registration must know of its database. */
 export interface RegistrationTarget {
@@ -48,6 +48,7 @@ export class StackRegistration extends Construct {
   private constructor(private readonly stack: Stack, id: string, database: RegistrationTarget) {
     super(stack, id);
     this.controlsName = database.controlsName;
+    AppIndex.of(stack).addPlane(database.controlsName);
     this.resource = new CustomResource(this, 'Default', {
       resourceType: 'Custom::AgentControlsRegistration',
       serviceToken: database.registrarServiceToken,

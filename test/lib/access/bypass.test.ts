@@ -96,16 +96,42 @@ describe('the role of an agent', () => {
 describe('anybody else', () => {
   it.each<[string, string, (of: Made) => void]>([
     ['a role that invokes actions', 'GateBypassed: Test/Stranger/Resource may lambda:InvokeFunction on', ({ stack, send }) => send.function.grantInvoke(stranger(stack))],
-    ['a role that invokes everything', 'GateBypassed: Test/Stranger/Resource may lambda:InvokeFunction on', ({ stack }) => allow(stranger(stack), ['lambda:*'])],
+    ['a role that invokes everything', 'GateBypassed: Test/Stranger/Resource may lambda:InvokeFunction, lambda:InvokeAsync, lambda:UpdateFunctionCode', ({ stack }) => allow(stranger(stack), ['lambda:*'])],
     ['a role that changes the code of actions', 'may lambda:UpdateFunctionCode on', ({ stack }) => allow(stranger(stack), ['lambda:UpdateFunctionCode'], [HANDLER('action-*')])],
     ['a role that reads the secrets of agents', 'GateBypassed: Test/Stranger/Resource may secretsmanager:GetSecretValue on', ({ stack }) => allow(stranger(stack), ['secretsmanager:GetSecretValue'], ['arn:aws:secretsmanager:*:*:secret:agent-controls/*'])],
     ['a permission on an action', 'FunctionOpened: Test/Controls/Send/Action/Function/More lets', ({ send }) => send.function.addPermission('More', { principal: new iam.ServicePrincipal('events.amazonaws.com') })],
-    ['a permission on a handler by its name', 'lets s3.amazonaws.com invoke agent-controls-executor', ({ stack }) => new lambda.CfnPermission(stack, 'More', { action: 'lambda:InvokeFunction', functionName: 'agent-controls-executor', principal: 's3.amazonaws.com' })],
-    ['the API in front of an action', 'lets apigateway.amazonaws.com invoke agent-controls-action-send_email', ({ send }) => send.function.addPermission('More', { principal: new iam.ServicePrincipal('apigateway.amazonaws.com') })],
+    ['a permission on a handler by its name', 'lets s3.amazonaws.com invoke a handler (agent-controls-executor)', ({ stack }) => new lambda.CfnPermission(stack, 'More', { action: 'lambda:InvokeFunction', functionName: 'agent-controls-executor', principal: 's3.amazonaws.com' })],
+    ['the API in front of an action', 'lets apigateway.amazonaws.com invoke a handler (agent-controls-action-send_email)', ({ send }) => send.function.addPermission('More', { principal: new iam.ServicePrincipal('apigateway.amazonaws.com') })],
     ['an address of an action', 'FunctionOpened', ({ send }) => (send.function as lambda.Function).addFunctionUrl()],
     ['a queue in front of a handler', 'feeds a handler from elsewhere', ({ stack }) => new lambda.CfnEventSourceMapping(stack, 'More', { functionName: HANDLER('executor'), eventSourceArn: 'arn:aws:sqs:eu-central-1:111122223333:q' })],
     ['a rule that starts a handler', 'starts a handler from elsewhere', ({ stack }) => new events.CfnRule(stack, 'More', { scheduleExpression: 'rate(1 hour)', targets: [{ id: 'x', arn: HANDLER('executor') }] })],
     ['a secret that is opened', 'SecretOpened', ({ stack, closer }) => new secretsmanager.CfnResourcePolicy(stack, 'More', { secretId: closer.secretArn, resourcePolicy: { Statement: [{ Effect: 'Allow', Principal: '*', Action: 'secretsmanager:GetSecretValue', Resource: '*' }] } })],
+    ['a role that invokes a handler', 'GateBypassed: Test/Stranger/Resource may lambda:InvokeFunction on', ({ stack }) => allow(stranger(stack), ['lambda:InvokeFunction'], [HANDLER('decide')])],
+    ['a role that reads the login of a handler', 'duty/decide-??????: a secret of the control plane', ({ stack }) => allow(stranger(stack), ['secretsmanager:GetSecretValue'], ['arn:aws:secretsmanager:*:*:secret:agent-controls/duty/*'])],
+    ['a role that passes roles', 'iam:PassRole on arn:*:iam::*:role/agent-controls-*', ({ stack }) => allow(stranger(stack), ['iam:PassRole'])],
+    ['an administrator', 'AdministratorAccess, which opens functions, secrets or roles', ({ stack }) => stranger(stack).addManagedPolicy(iam.ManagedPolicy.fromAwsManagedPolicyName('AdministratorAccess'))],
+    ['a user', 'GateBypassed: Test/User/Resource may lambda:InvokeFunction on', ({ stack, send }) => send.function.grantInvoke(new iam.User(stack, 'User'))],
+    ['a group', 'ComputeTooWide: Test/Group/Resource, which starts runs of outreach-closer, may also * on *', ({ stack }) => new iam.Group(stack, 'Group').addToPolicy(new iam.PolicyStatement({ actions: ['*'], resources: ['*'] }))],
+    ['a policy of the program\'s role alone', 'ComputeTooWide', ({ stack }) => new iam.CfnRolePolicy(stack, 'More', { roleName: 'bot', policyName: 'more', policyDocument: { Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] } })],
+    ['a policy of the agent\'s role alone', 'PolicyForeign', ({ stack }) => new iam.CfnRolePolicy(stack, 'More', { roleName: 'agent-controls-agent-outreach-closer', policyName: 'more', policyDocument: { Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] } })],
+    ['a name that is the control plane\'s', 'NameTaken: Test/Stranger/Resource has the name agent-controls-evil', ({ stack }) => new iam.Role(stack, 'Stranger', { roleName: 'agent-controls-evil', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') })],
+    ['a program with the name of an approver', 'NameTaken', ({ stack }) => new iam.Role(stack, 'Stranger', { roleName: 'agent-controls-approver-evil', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') })],
+    ['a program that may call any route', 'ComputeTooWide: Test/Stranger/Resource, which starts runs of outreach-closer', ({ stack }) => allow(stranger(stack), ['execute-api:Invoke', 's3:*'])],
+    ['a program that may start any run', 'TriggerIsCompute: Test/Stranger/Resource', ({ stack, controls }) => allow(stranger(stack), ['execute-api:Invoke'], [stack.formatArn({ service: 'execute-api', resource: controls.broker.apiId, resourceName: '*/POST/agents/*' })])],
+    ['an alias of an action', 'may lambda:InvokeFunction on', ({ stack, send }) => new lambda.Alias(stack, 'Alias', { aliasName: 'live', version: (send.function as lambda.Function).currentVersion }).grantInvoke(stranger(stack))],
+    ['a version of an action, for a service', 'FunctionOpened', ({ send }) => (send.function as lambda.Function).currentVersion.addPermission('More', { principal: new iam.ServicePrincipal('events.amazonaws.com') })],
+    ['a role of another stack', 'may lambda:InvokeFunction on', ({ app, send }) => send.function.grantInvoke(stranger(new Stack(app, 'Other')))],
+    ['a permission by account and name', 'FunctionOpened', ({ stack }) => new lambda.CfnPermission(stack, 'More', { action: 'lambda:InvokeFunction', functionName: '111122223333:function:agent-controls-action-send_email', principal: '*' })],
+    ['a statement that a condition chooses', 'may also * on *', ({ stack, bot }) => new iam.CfnPolicy(stack, 'More', { policyName: 'more', roles: [bot.roleName], policyDocument: { Statement: [{ 'Fn::If': ['Yes', { Effect: 'Allow', Action: '*', Resource: '*' }, { Ref: 'AWS::NoValue' }] }] } })],
+    ['a star that reaches over colons', 'may lambda:InvokeFunction on', ({ stack }) => allow(stranger(stack), ['lambda:InvokeFunction'], ['arn:aws:lambda:eu-central-1:*'])],
+    ['a star that swallows the account', 'may lambda:InvokeFunction on', ({ stack }) => allow(stranger(stack), ['lambda:InvokeFunction'], ['arn:aws:lambda:*:function:agent-controls-action-send_email'])],
+    ['another API in front of a handler', 'lets apigateway.amazonaws.com invoke a handler (agent-controls-decide)', ({ stack }) => new lambda.CfnPermission(stack, 'More', { action: 'lambda:InvokeFunction', functionName: 'agent-controls-decide', principal: 'apigateway.amazonaws.com' })],
+    ['another API in front of a handler, by its ARN', 'lets apigateway.amazonaws.com invoke a handler (agent-controls-gate)', ({ stack }) => new lambda.CfnPermission(stack, 'More', { action: 'lambda:InvokeFunction', functionName: 'agent-controls-gate', principal: 'apigateway.amazonaws.com', sourceArn: 'arn:aws:execute-api:eu-central-1:111122223333:evil/*' })],
+    ['a rotation by a stranger', 'hands a secret of the control plane to a function that is none of its own', ({ stack, closer }) => new secretsmanager.CfnRotationSchedule(stack, 'More', { secretId: closer.secretArn, rotationLambdaArn: 'arn:aws:lambda:eu-central-1:111122223333:function:evil' })],
+    ['trust in a session of the program', 'may become Test/Stranger/Resource', ({ stack }) => new iam.Role(stack, 'Stranger', { assumedBy: new iam.ArnPrincipal('arn:aws:sts::111122223333:assumed-role/bot/fn') })],
+    ['trust in whoever is called like the program', 'may become Test/Stranger/Resource', ({ stack }) => new iam.Role(stack, 'Stranger', { assumedBy: new iam.PrincipalWithConditions(new iam.AccountRootPrincipal(), { StringLike: { 'aws:PrincipalArn': 'arn:aws:iam::*:role/bo*' } }) })],
+    ['a service that becomes an approver', 'HandlerTrusted', ({ controls }) => (controls.node.findAll().find((each) => each instanceof iam.Role && each.node.path.includes('Approver-sales-leads')) as iam.Role).assumeRolePolicy?.addStatements(new iam.PolicyStatement({ actions: ['sts:AssumeRole'], principals: [new iam.ServicePrincipal('lambda.amazonaws.com')] }))],
+    ['a machine that becomes a handler', 'HandlerTrusted', ({ controls }) => (controls.broker.role as iam.Role).assumeRolePolicy?.addStatements(new iam.PolicyStatement({ actions: ['sts:AssumeRole'], principals: [new iam.ServicePrincipal('ec2.amazonaws.com')] }))],
     ['a handler that others become', 'HandlerTrusted', ({ controls }) => (controls.broker.role as iam.Role).assumeRolePolicy?.addStatements(new iam.PolicyStatement({ actions: ['sts:AssumeRole'], principals: [new iam.AccountRootPrincipal()] }))],
   ])('does not get past it: %s', (_what, message, change) => {
     expect(refusal(change)).toContain(message);
@@ -130,6 +156,14 @@ describe('what the app does not show', () => {
     const access = AccessModel.fromApp(app);
     access.assertNoBypass();
     expect(access.unproven()).toEqual([expect.stringMatching(/^Test\/Stranger.* may lambda:InvokeFunction on .*, if a name that only the deploy knows is such a one$/), 'role worker of another app, which starts runs of outreach-closer, belongs to another app; what else it may do is not seen here']);
+  });
+
+  it('looks at an app that has actions of another app\'s control plane, and nothing else', () => {
+    const app = new App();
+    const stack = new Stack(app, 'Test');
+    const send = AgentControls.fromControlsName(stack, 'Controls', 'agent-controls').addAction('Send', { code: action(SEND_EMAIL) });
+    send.function.grantInvoke(stranger(stack));
+    expect(() => app.synth()).toThrow(/GateBypassed: Test\/Stranger\/Resource may lambda:InvokeFunction/);
   });
 
   it('keeps stages apart: the same names in two of them are two control planes', () => {
