@@ -111,7 +111,7 @@ function rulesOf(card: Card): { rule: string; what: string }[] {
 }
 
 async function signersOf(log: Log): Promise<CardSigner[]> {
-  return (await log.rows('select name, public_key from audit.signer')).map((row) => ({ name: String(row.name), publicKey: String(row.public_key) }));
+  return (await log.rows('select name, public_key, security from audit.signer')).map((row) => ({ name: String(row.name), publicKey: String(row.public_key), security: row.security === true }));
 }
 
 async function record(log: Log, { card, digest }: CardRow, { permissions }: Reviewed, by: string, keyFile: string): Promise<AccessReview> {

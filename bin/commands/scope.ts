@@ -86,7 +86,7 @@ function checkFile(file: string, catalog: Catalog | undefined): Checked {
 function explain(file: string, { html, out, ...where }: CatalogOptions & { readonly html?: true; readonly out?: string }): void {
   const card = readCard(file);
   const catalog = readCatalog(where);
-  const approval = catalog?.signers ? approvalState(card, catalog.manifests, readApproval(file), catalog.signers) : undefined;
+  const approval = catalog?.signers ? approvalState({ card, manifests: catalog.manifests, tiers: catalog.tiers }, readApproval(file), catalog.signers) : undefined;
   const page = cardPage({ card, manifests: catalog?.manifests ?? [], ...(catalog ? { tiers: catalog.tiers } : {}), ...(approval ? { approval } : {}) });
   const text = html ? pageHtml(`Scope card of ${card.agent}`, page) : page;
   if (out === undefined) process.stdout.write(text);
@@ -106,7 +106,7 @@ function approveCard(file: string, { as, key, ...where }: CatalogOptions & { rea
   const catalog = readCatalog(where);
   if (!catalog) throw new ControlsError('CatalogMissing', `what ${card.agent} may do rests on the actions it calls, and there is no app in ${where.assembly}; synthesize it first, or give --catalog`);
   for (const environment of Object.keys(card.environments)) compile({ card, environment, manifests: catalog.manifests, tiers: catalog.tiers }); // nobody signs what does not compile
-  const approval = approve(card, catalog.manifests, as, new Date(), readFileSync(key, 'utf8'), readApproval(file));
+  const approval = approve({ card, manifests: catalog.manifests, tiers: catalog.tiers }, as, new Date(), readFileSync(key, 'utf8'), readApproval(file));
   const path = approvalPath(file);
   writeFileSync(path, `${JSON.stringify(approval, null, 2)}\n`);
   const missing = requiredSigners(card).filter((name) => !approval.approvals.some(({ by }) => by === name));

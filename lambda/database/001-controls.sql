@@ -25,7 +25,7 @@ create table controls.action (
 );
 
 -- People who may approve cards, and the public keys that prove it.
-create table controls.signer (name text primary key, public_key text not null);
+create table controls.signer (name text primary key, public_key text not null unique, security boolean not null);
 
 -- One row per card that was ever registered: a run pins the digest it started under. Without an approver it is not in force.
 create table controls.scope (
@@ -34,7 +34,7 @@ create table controls.scope (
 );
 
 create table controls.agent (
-  name text primary key, stack text not null, environment text not null, card_digest text not null, secret_arn text not null, enabled boolean not null default true,
+  name text primary key, stack text not null, environment text not null, card_digest text not null, secret_arn text not null, enabled boolean not null default true, removed boolean not null default false,
   foreign key (name, card_digest, environment) references controls.scope (agent, card_digest, environment)
 );
 
@@ -88,6 +88,13 @@ begin
   loop
     execute format('revoke all on %s from %I', r.name, p_role);
   end loop;
+  for r in
+    select c.oid::regclass as name from pg_catalog.pg_class c
+    where exists (select from pg_catalog.aclexplode(c.relacl) a where a.grantee = v_role)
+       or exists (select from pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) a where t.attrelid = c.oid and a.grantee = v_role)
+  loop
+    raise exception 'GrantForeign: somebody else than the owner gave % rights on %; revoke them first', p_role, r.name;
+  end loop;
   for r in select n.nspname from pg_catalog.pg_namespace n where exists (select from pg_catalog.aclexplode(n.nspacl) a where a.grantee = v_role) loop
     execute format('revoke all on schema %I from %I', r.nspname, p_role);
   end loop;
@@ -112,12 +119,13 @@ begin
 end $$;
 
 -- Registers one agent's compiled card and whether it is in force: who signed it, or null. Without a signature a card is in force where
--- no production data is and never was: naming another environment opens nothing. Answers what changed.
+-- no production data is and never was, and where nobody is named who could sign: naming another environment, or another kind of data,
+-- opens nothing. Answers what changed.
 create function controls.register_agent(p_name text, p_stack text, p_environment text, p_card text, p_digest text, p_compiled text, p_secret text, p_production boolean, p_signed_by text, p_signatures text) returns text language plpgsql as $$
 declare
   v_automatic constant text := 'automatic, synthetic data';
   v_approved_by text := p_signed_by;
-  v_other text := (select stack from controls.agent where name = p_name and stack <> p_stack);
+  v_other text := (select stack from controls.agent where name = p_name and stack <> p_stack and not removed);
   v_before controls.scope := (select s from controls.scope s where s.agent = p_name and s.card_digest = p_digest and s.environment = p_environment);
   v_changed boolean;
 begin
@@ -127,14 +135,14 @@ begin
   if p_production then
     insert into controls.setting values ('data', 'production') on conflict (name) do nothing;
     update controls.scope set approved_by = null where approved_by = v_automatic;
-  elsif not exists (select from controls.setting where name = 'data' and value = 'production') then
+  elsif not exists (select from controls.setting where name = 'data' and value = 'production' or name = 'automatic_approval' and value = 'false') then
     v_approved_by := coalesce(p_signed_by, v_automatic);
   end if;
   v_changed := not exists (select from controls.agent where name = p_name and card_digest = p_digest and environment = p_environment);
   insert into controls.scope values (p_name, p_digest, p_environment, p_card, p_compiled, v_approved_by, p_signatures, (p_card::json ->> 'review-by')::date, controls.now())
     on conflict (agent, card_digest, environment) do update set compiled = excluded.compiled, approved_by = excluded.approved_by, signatures = excluded.signatures;
   insert into controls.agent (name, stack, environment, card_digest, secret_arn) values (p_name, p_stack, p_environment, p_digest, p_secret)
-    on conflict (name) do update set environment = excluded.environment, card_digest = excluded.card_digest, secret_arn = excluded.secret_arn;
+    on conflict (name) do update set stack = excluded.stack, removed = false, environment = excluded.environment, card_digest = excluded.card_digest, secret_arn = excluded.secret_arn;
   return json_build_object('changed', v_changed, 'inForce', v_approved_by is not null, 'approved', p_signed_by is not null and v_before.approved_by is distinct from p_signed_by,
     'withdrawn', v_approved_by is null and v_before.approved_by is not null);
 end $$;
@@ -146,8 +154,20 @@ begin
   execute format('alter role %I nologin', p_login);
   execute format('grant %I to current_user with inherit true', p_login);
   perform pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usename = p_login;
+  -- What it made, such as large objects or defaults for others, goes with it.
+  execute format('drop owned by %I', p_login);
   execute format('drop role %I', p_login);
   delete from controls.login where login = p_login;
+end $$;
+
+-- Ends what an agent's logins can do from now on, for a removal that takes several steps.
+create function controls.close_logins(p_name text) returns void language plpgsql as $$
+declare
+  v_login text;
+begin
+  for v_login in select login from controls.login where agent = p_name loop
+    execute format('alter role %I nologin', v_login);
+  end loop;
 end $$;
 
 -- Takes an agent away whose card disappeared: logins and their sessions, rights, and the right to any run or call. What it did stays told.
@@ -156,7 +176,10 @@ begin
   perform controls.drop_login(login) from controls.login where agent = p_name;
   perform controls.clear_role(p_role);
   execute format('drop role if exists %I', p_role);
-  delete from controls.agent where name = p_name;
+  -- An agent that comes back under this name starts anew; one that was disabled stays disabled.
+  update controls.agent set removed = true, stack = '' where name = p_name;
+  update controls.run set expires_at = controls.now() where agent = p_name and expires_at > controls.now();
+  delete from controls.request where agent = p_name and run_id is null;
 end $$;
 
 create function controls.register_action(p_name text, p_stack text, p_manifest text, p_digest text, p_function text, p_bundle text) returns boolean language plpgsql as $$

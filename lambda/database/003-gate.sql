@@ -49,7 +49,7 @@ $$;
 create function gate.ask(p_agent text, p_body text, p_reference text, p_asked_by text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_request controls.request;
-  v_enabled boolean := (select enabled from controls.agent where name = p_agent);
+  v_enabled boolean := (select enabled from controls.agent where name = p_agent and not removed);
 begin
   if v_enabled is not true then
     perform audit.chain(json_build_array(json_build_object('kind', 'request.refused', 'facts', json_build_object('asked_by', p_asked_by, 'refused', case when v_enabled is null then 'AgentUnknown' else 'AgentDisabled' end)::text)));
@@ -75,7 +75,7 @@ declare
 begin
   if p_request is not null then select * into v_request from controls.request where request_id = p_request and agent = p_agent for update; end if;
   v_refused := case
-    when v_agent.name is null then 'AgentUnknown'
+    when v_agent.name is null or v_agent.removed then 'AgentUnknown'
     when not v_agent.enabled then 'AgentDisabled'
     when v_scope.approved_by is null then 'CardNotApproved'
     when v_scope.card_digest is distinct from p_digest then 'CardChanged'
@@ -123,7 +123,7 @@ begin
       from gate.call c where c.run_id = v_run.run_id and c.call_id = p_call),
     'stopped', case
       when v_run.expires_at <= controls.now() then 'RunExpired'
-      when v_agent.enabled is not true then 'AgentDisabled'
+      when v_agent.enabled is not true or v_agent.removed then 'AgentDisabled'
       when v_scope.approved_by is null then 'CardNotApproved'
       when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_run.environment then 'CardChanged' end,
     'scopeVersion', v_version,
@@ -174,7 +174,7 @@ end $$;
 
 -- The value that a limit counts for. Two spellings of one address are one buyer.
 create function gate.for_each(p_limit json, p_parameters json) returns text language sql immutable as
-  $$ select coalesce(lower(p_parameters ->> (p_limit ->> 'forEach')), '') $$;
+  $$ select coalesce(lower(normalize(p_parameters ->> (p_limit ->> 'forEach'), nfkc)), '') $$;
 
 create function gate.amount(p_limit json, p_parameters json) returns numeric language sql immutable as $$
   select case when p_limit ->> 'sumOf' is null then 1
@@ -285,9 +285,10 @@ begin
   v_tool := (select s.compiled::json -> 'tools' -> v_call.action from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
   v_action := (select a from controls.action a where a.name = v_call.action);
   v_refused := case
-    when v_agent.enabled is not true then 'AgentDisabled'
+    when v_agent.enabled is not true or v_agent.removed then 'AgentDisabled'
     when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_call.environment then 'CardChanged'
     when (select s.approved_by from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment) is null then 'CardNotApproved'
+    when v_ticket.issued_for = 'permit' and v_run.expires_at <= controls.now() then 'RunExpired'
     when v_tool is null then 'ActionChanged'
     when v_ticket.digest is distinct from v_call.digest or v_call.digest is distinct from encode(sha256(v_call.salt || convert_to(v_call.parameters, 'UTF8')), 'hex') then 'DigestChanged'
     when v_tool ->> 'kind' = 'action' and (v_action.manifest_digest is distinct from v_call.manifest_digest or v_action.bundle_digest is distinct from v_call.bundle_digest) then 'ActionChanged'

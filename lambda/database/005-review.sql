@@ -2,10 +2,10 @@
 
 create view audit.card as
 select s.agent, s.card_digest, s.environment, s.card, s.approved_by, s.signatures, s.review_by::text as review_by, s.registered_at,
-  exists (select from controls.agent a where a.name = s.agent and a.card_digest = s.card_digest and a.environment = s.environment) as current
+  exists (select from controls.agent a where a.name = s.agent and a.card_digest = s.card_digest and a.environment = s.environment and not a.removed) as current
 from controls.scope s;
 
-create view audit.signer as select name, public_key from controls.signer;
+create view audit.signer as select name, public_key, security from controls.signer;
 
 -- How often each rule of each agent led to a permit or a hold in the last days, and when last; and which day it is.
 create function audit.usage(p_days int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$

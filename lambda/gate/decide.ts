@@ -54,6 +54,8 @@ export function decide(policies: PolicySet, proposal: Proposal, known: Known): V
   const rules = ids.map((id) => [id, scope.rules[id] as Rule] as const).filter(([id, rule]) => !rule.row || known.rowsHold.includes(id));
   if (rules.length === 0) return deny('RowOutOfScope: the row that the call names is not one the card allows');
 
+  const groups = rules.map(([, each]) => each.approvers).filter((approvers) => approvers.length > 0);
+  if (groups.some((a) => groups.some((b) => !a.some((group) => b.includes(group))))) return deny('ApproversDisjoint: two scopes permit this call and ask different groups, and no one could answer for both; let them share a group');
   const [ruleId, rule] = rules.reduce(stricter);
   const missing = missingEvidence(rule, proposal);
   if (missing.length > 0) return { ...deny(...missing), ruleId, rule };
@@ -71,8 +73,7 @@ function stricter([aId, a]: readonly [string, Rule], [bId, b]: readonly [string,
   return [id, {
     ...named,
     people: Math.max(a.people, b.people), windowSeconds: windows.length > 0 ? Math.min(...windows) : 0,
-    // Groups that both name; where they share none, those of the scope that names the permission.
-    approvers: both && a.approvers.some((group) => b.approvers.includes(group)) ? a.approvers.filter((group) => b.approvers.includes(group)) : named.approvers.length > 0 ? named.approvers : [...a.approvers, ...b.approvers],
+    approvers: both ? a.approvers.filter((group) => b.approvers.includes(group)) : [...a.approvers, ...b.approvers],
     requires: [...new Set([...a.requires, ...b.requires])],
     limits: [...a.limits, ...b.limits],
     ...(a.until !== undefined && b.until !== undefined && named.until !== undefined ? { until: a.until < b.until ? a.until : b.until } : {}),

@@ -39,9 +39,10 @@ export async function register(controlsName: string, stack: string, registration
 /** A card that disappeared from its stack takes its agent along: logins and their sessions, rights, whatever waits for people. */
 export async function removeWhatIsGone(controlsName: string, stack: string, { agents, actions }: Pick<Registration, 'agents' | 'actions'>): Promise<void> {
   const known = new Set(agents.map(({ card }) => card.agent));
-  for (const { name } of await transaction((run) => run('select name from controls.agent where stack = :stack order by name', { stack }))) {
+  for (const { name } of await transaction((run) => run('select name from controls.agent where stack = :stack and not removed order by name', { stack }))) {
     const agent = String(name);
     if (known.has(agent)) continue;
+    await transaction((run) => run('select controls.close_logins(:agent)::text', { agent })); // whatever becomes of the rest
     await transaction(async (run) => {
       const [held] = await run("select hold.cancel_all(:agent, 'agent removed') as cancelled", { agent });
       await run('select controls.remove_agent(:agent, :role)::text', { agent, role: agentRoleName(controlsName, agent) });
@@ -59,14 +60,17 @@ export async function removeWhatIsGone(controlsName: string, stack: string, { ag
 }
 
 async function registerSigners(run: Run, signers: readonly CardSigner[], reviewGraceDays: number | null): Promise<void> {
-  const all = (): Promise<Record<string, unknown>[]> => run("select name, public_key from controls.signer union all select 'review_grace_days', value from controls.setting where name = 'review_grace_days' order by 1");
+  const settings = { review_grace_days: reviewGraceDays === null ? null : String(reviewGraceDays), automatic_approval: signers.length === 0 ? 'true' : 'false' };
+  const all = (): Promise<Record<string, unknown>[]> => run("select name, public_key || security::text as value from controls.signer union all select name, value from controls.setting where name in ('review_grace_days', 'automatic_approval') order by 1");
   const before = await all();
   await run('delete from controls.signer');
-  for (const { name, publicKey } of signers) await run('insert into controls.signer values (:name, :key)', { name, key: publicKey });
-  await run("delete from controls.setting where name = 'review_grace_days'");
-  if (reviewGraceDays !== null) await run("insert into controls.setting values ('review_grace_days', :days)", { days: String(reviewGraceDays) });
+  for (const { name, publicKey, security } of signers) await run('insert into controls.signer values (:name, :key, :security)', { name, key: publicKey, security });
+  for (const [name, value] of Object.entries(settings)) {
+    await run('delete from controls.setting where name = :name', { name });
+    if (value !== null) await run('insert into controls.setting values (:name, :value)', { name, value });
+  }
   if (canonicalJson(before) !== canonicalJson(await all())) {
-    await entry(run, 'signers.registered', null, { signers: signers.map(({ name, publicKey }) => ({ name, key: keyId(createPublicKey(publicKey)) })), review_grace_days: reviewGraceDays });
+    await entry(run, 'signers.registered', null, { signers: signers.map(({ name, publicKey, security }) => ({ name, security, key: keyId(createPublicKey(publicKey)) })), ...settings });
   }
 }
 
@@ -88,11 +92,15 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
     const tiers = (await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people from controls.tier')).map((row): Tier => ({
       name: String(row.name), kind: row.kind as Tier['kind'], windowSeconds: Number(row.window_seconds), approvers: JSON.parse(String(row.approvers)) as string[], people: Number(row.people),
     }));
-    const signers = (await run('select name, public_key from controls.signer')).map((row): CardSigner => ({ name: String(row.name), publicKey: String(row.public_key) }));
+    const signers = (await run('select name, public_key, security from controls.signer')).map((row): CardSigner => ({ name: String(row.name), publicKey: String(row.public_key), security: row.security === true }));
     const scope = compile({ card, environment, manifests, tiers });
     await ensureLogins(run, username, [agentLogin(controlsName, card.agent, 'a'), agentLogin(controlsName, card.agent, 'b')], agentRoleName(controlsName, card.agent), password, { agent: card.agent });
     for (const statement of compileSql(scope, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
-    const { signed, faults } = approvalState(card, manifests, approval ?? undefined, signers);
+    const { signed, faults } = approvalState({ card, manifests, tiers }, approval ?? undefined, signers);
+    // A signature under another card that came later took this one back.
+    const [later] = await run("select max(g ->> 'at') as at from controls.scope s, json_array_elements(s.signatures::json) g where s.agent = :agent and s.environment = :environment and s.card_digest <> :digest", { agent: card.agent, environment, digest: scope.cardDigest });
+    const [oldest] = signed.map(({ at }) => at).sort();
+    if (faults.length === 0 && typeof later?.at === 'string' && String(oldest) <= later.at) faults.push(`another card of ${card.agent} was approved on ${later.at}, after this one; sign this one again`);
     const names = signed.map(({ by }) => by).join(', ');
     const [row] = await run('select controls.register_agent(:name, :stack, :environment, :card, :digest, :compiled, :secret, :production, :signedBy, :signatures) as told', {
       name: card.agent, stack, environment, card: canonicalJson(card), digest: scope.cardDigest, compiled: canonicalJson(scope), secret: arn,

@@ -6,8 +6,9 @@ import { agentRoleName, agentSecretName } from '../scope/names';
 import { AgentAccess, Known } from './agent-access';
 import { bypasses, Finding, programsOf } from './bypass';
 import { Permission, permissionsOf } from './permissions';
-import { Deployment, deploymentsOf, physicalName } from './resources';
+import { Deployment, deploymentsOf, namesOf, physicalName } from './resources';
 import { rolesOf } from './roles';
+import { statementsOf } from './statements';
 
 /** Who may do what, computed from a synthesized app. For tests, and for reviewers through `agent-controls access`. */
 export class AccessModel {
@@ -95,15 +96,17 @@ function modelOf({ resources, registrations }: Deployment, prefix: string): Mode
   const tiers = registrations.flatMap((each) => each.tiers ?? []);
   const planes = [...new Set(registrations.map(({ controlsName }) => controlsName))].map((controlsName) => ({ controlsName, agents: registrations.filter((each) => each.controlsName === controlsName).flatMap(({ agents }) => agents.map(({ card }) => card.agent)) }));
   const findings = bypasses(resources, planes);
+  const names = namesOf(resources);
+  const resourcePolicies = resources.filter(({ type }) => /^AWS::(S3::BucketPolicy|SQS::QueuePolicy|SNS::TopicPolicy)$/.test(type)).flatMap(({ properties, stack, path }) => statementsOf(properties.PolicyDocument, names(stack), path));
   const agents = registrations.flatMap((registration) => registration.agents.map(({ card, environment }): readonly [string, Known] => {
     const compiled = compile({ card, environment, manifests, tiers: tiers.length > 0 ? tiers : undefined });
     const role = roles.get(`role/${agentRoleName(registration.controlsName, card.agent)}`);
     const own = findings.filter(({ sentence }) => sentence.includes(`agent ${card.agent} `) || sentence.includes(`runs of ${card.agent},`));
-    return [`${prefix}${card.agent}`, { agentName: card.agent, compiled, permissions: permissionsOf(card, compiled, manifests, role), role, findings: own }];
+    return [`${prefix}${card.agent}`, { agentName: card.agent, compiled, permissions: permissionsOf(card, compiled, manifests, role), role, resourcePolicies, findings: own }];
   }));
   return {
     agents, findings,
-    programs: registrations.flatMap(({ controlsName, agents: cards }) => cards.map(({ card }) => [`${prefix}${card.agent}`, programsOf({ api: 'api', roles }, card.agent).map(({ path }) => path)] as const)),
+    programs: registrations.flatMap(({ agents: cards }) => cards.map(({ card }) => [`${prefix}${card.agent}`, programsOf({ api: 'api', roles }, card.agent).map(({ path }) => path)] as const)),
     shared: planes.flatMap(({ controlsName, agents: names }) => names.flatMap((name) => [['AWS::IAM::Role', agentRoleName(controlsName, name)], ['AWS::SecretsManager::Secret', agentSecretName(controlsName, name)]].flatMap(([type, physical]) => {
       const owners = resources.filter((resource) => resource.type === type && physicalName(resource) === physical);
       return owners.length > 1 ? [`${owners.map(({ path }) => path).join(' and ')} are both ${String(physical)}`] : [];

@@ -7,7 +7,7 @@ export class Access {
   public static write(column: string): Access { return new Access({ verb: 'write', column }); }
 
   /**
-   * Calling an action and having it run without anyone being asked; with parameters, this very call. Whatever the parameters do not say is
+   * Calling an action and having it run without anyone being asked; with parameters, this very call, which needs all of them. Everything else is
    * taken to be as good for the agent as can be: stored rows meet the card's conditions, no limit is used up, the request names every value.
    */
   public static callUnattended(actionName: string, parameters?: { [name: string]: any }): Access { return new Access({ verb: 'callUnattended', actionName, parameters }); }

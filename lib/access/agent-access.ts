@@ -4,6 +4,7 @@ import { CompiledScope, TableGrant } from '../scope/compile';
 import { ControlsError } from '../scope/controls-error';
 import { Access, Asked } from './access';
 import { Finding, roleOpening, withRefusals } from './bypass';
+import { meets } from './pattern';
 import { Permission } from './permissions';
 import { Role } from './roles';
 import { opening, Opening, Statement } from './statements';
@@ -14,6 +15,8 @@ export interface Known {
   readonly compiled: CompiledScope;
   readonly permissions: readonly Permission[];
   readonly role: Role | undefined;
+  /** Statements of the resource policies of the app. */
+  readonly resourcePolicies: readonly Statement[];
   /** Ways around the gate that this agent or its program has. */
   readonly findings: readonly Finding[];
 }
@@ -90,6 +93,7 @@ export class AgentAccess {
     const { verdict, reasons, ruleId } = gate.decide(new gate.PolicySet(`access-${compiled.agent}-${compiled.cardDigest}`, compiled), { action, parameters, justification: 'given', reference: 'given' }, {
       stopped: null, manifestDigest: compiled.tools[action]?.manifestDigest ?? null, rowsHold: Object.keys(compiled.rules), trustedRequest: Object.values(parameters).filter((value) => typeof value === 'string').join(' '),
     });
+    if (verdict === 'deny' && reasons.some((reason) => reason.startsWith('ParameterMissing'))) return { opening: 'unproven', by: `the call is not whole: ${reasons.join('; ')}` };
     const open = verdict === 'permit' || (verb === 'call' && verdict === 'hold');
     return { opening: open ? 'open' : 'closed', by: open ? `${ruleId ?? 'the gate'} permits it` : `the gate answers ${verdict}: ${reasons.join('; ')}` };
   }
@@ -98,10 +102,19 @@ export class AgentAccess {
     const { role } = this.known;
     if (!role) return { opening: 'unproven', by: 'its role is not in the app' };
     const layers = { role: roleOpening({ statements: role.statements, boundary: undefined }, action, resource), boundary: opening(withRefusals(role).boundary ?? [], action, resource), session: opening(SESSION, action, resource) };
+    // A resource that names the agent needs no permission of its role; only what is refused stays refused.
+    const named = this.known.resourcePolicies.filter(({ principals }) => principals.some((name) => name === '*' || name === 'AWS:*' || meets(name.replace(/^AWS:/, ''), role.arn) === 'surely'));
+    if (opening(named, action, resource) === 'open' && !refuses(role, action, resource)) return { opening: 'open', by: named.map(({ from }) => from).join(', ') };
     const closing = Object.entries(layers).find(([, opened]) => opened === 'closed');
     if (closing) return { opening: 'closed', by: `the ${closing[0]} does not allow it` };
     return { opening: Object.values(layers).includes('unproven') ? 'unproven' : 'open', by: role.statements.filter((statement) => statement.effect === 'Allow' && opening([statement], action, resource) !== 'closed').map(({ from }) => from).join(', ') };
   }
+}
+
+/** Whether an explicit refusal of the agent's own policies stands against it. */
+function refuses(role: Role, action: string, resource: string): boolean {
+  const everything = SESSION.slice(0, 1);
+  return [role.statements, withRefusals(role).boundary ?? [], SESSION].some((statements) => opening([...everything, ...statements.filter(({ effect }) => effect === 'Deny')], action, resource) === 'closed');
 }
 
 /** The session policy that the broker sets, as far as it refuses. */

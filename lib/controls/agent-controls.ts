@@ -71,8 +71,10 @@ export interface AgentControlsProps {
   readonly tiers?: HoldTier[];
   /** How long a run's credentials live. @default Duration.minutes(30) */
   readonly sessionDuration?: Duration;
-  /** People whose signature puts a card in force where production data is. @default - nobody: only environments with synthetic data start runs */
+  /** Security owners, whose signature puts a card in force; once somebody is named, no card is in force without. @default - nobody: cards of environments with synthetic data are in force at once, others never */
   readonly cardApprovers?: CardApprover[];
+  /** People who grant standing approvals, by name on a card. @default - nobody */
+  readonly standingApprovers?: CardApprover[];
   /** How long after its `review-by` date a card still starts runs; whole days. @default - for ever; synth warns, and every run says so in the log */
   readonly reviewGrace?: Duration;
   /** Where holds are announced. @default - a new topic, see `notificationTopic` */
@@ -114,7 +116,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.database = new ControlsDatabase(this, 'Database', { controlsName: props.controlsName, cluster: props.cluster, removalPolicy: props.removalPolicy });
     this.controlsName = this.database.controlsName;
     this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database });
-    const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration, cardApprovers: props.cardApprovers, reviewGrace: props.reviewGrace });
+    const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration, cardApprovers: props.cardApprovers, standingApprovers: props.standingApprovers, reviewGrace: props.reviewGrace });
     this.broker = broker;
     this.url = broker.url;
     this.queue = new HoldQueue(this, 'Holds', { auditLog: this.auditLog, tiers: props.tiers, notificationTopic: props.notificationTopic });

@@ -168,7 +168,7 @@ export class AgentIdentity extends AgentIdentityBase {
     const signers = app.signers(controlsName);
     const tiers = app.queue(controlsName)?.tiers;
     const manifests = this.manifests();
-    return cardPage({ card: this.card._card, manifests, ...(tiers ? { tiers } : {}), ...(signers ? { approval: approvalState(this.card._card, manifests, this.card._approval, signers) } : {}) });
+    return cardPage({ card: this.card._card, manifests, ...(tiers ? { tiers } : {}), ...(signers ? { approval: approvalState({ card: this.card._card, manifests, tiers: tiers ?? [] }, this.card._approval, signers) } : {}) });
   }
 
   /** All that decides who is the agent and what it may do; aspects and overrides can reach it. */
@@ -186,8 +186,9 @@ export class AgentIdentity extends AgentIdentityBase {
       Annotations.of(this).addWarningV2('cdk-agent-controls:ReviewOverdue', `the card of ${this.agentName} was to be reviewed by ${card['review-by']}; review it, and give it a new date`);
     }
     const signers = AppIndex.of(this).signers(this.broker.auditLog.database.controlsName);
-    if (!holdsProductionData(card, this.environment) || !signers) return; // nobody to be asked, or another app knows whom
-    const { faults } = approvalState(card, manifests, approval, signers);
+    if (!signers || (signers.length === 0 && !holdsProductionData(card, this.environment))) return; // another app knows whom to ask, or nobody is to be asked
+    const tiers = AppIndex.of(this).queue(this.broker.auditLog.database.controlsName)?.tiers ?? [];
+    const { faults } = approvalState({ card, manifests, tiers }, approval, signers);
     if (faults.length > 0) Annotations.of(this).addWarningV2('cdk-agent-controls:CardNotApproved', `the card of ${this.agentName} starts no run: ${faults.join('; ')}; sign it with agent-controls scope approve`);
   }
 

@@ -40,11 +40,17 @@ export interface RunBrokerProps {
    */
   readonly sessionDuration?: Duration;
   /**
-   * People whose signature puts a card in force where production data is.
+   * Security owners, whose signature puts a card in force. Once somebody is named here, no card is in force without.
    *
-   * @default - nobody: only environments with synthetic data start runs
+   * @default - nobody: cards of environments with synthetic data are in force at once, others never
    */
   readonly cardApprovers?: CardApprover[];
+  /**
+   * People who grant standing approvals, by name on a card; they approve nothing else.
+   *
+   * @default - nobody
+   */
+  readonly standingApprovers?: CardApprover[];
   /**
    * How long after its `review-by` date a card still starts runs; whole days.
    *
@@ -116,9 +122,9 @@ export class RunBroker extends Resource implements IRunBroker {
     }));
     addSignedRoute(this, 'StartRun', api.apiId, 'POST', '/agents/{agent}/runs', broker.function);
     addSignedRoute(this, 'Ask', api.apiId, 'POST', '/agents/{agent}/requests', broker.function);
-    const signers = (props.cardApprovers ?? []).map(({ approverName, publicKey }) => ({ name: approverName, publicKey }));
-    const twice = signers.find(({ name }, index) => signers.findIndex((other) => other.name === name) !== index);
-    if (twice) throw new ControlsError('CardApproverDuplicate', `cardApprovers: ${twice.name} is there twice; a person has one key`);
+    const signers = [...(props.cardApprovers ?? []).map((of) => ({ name: of.approverName, publicKey: of.publicKey, security: true })), ...(props.standingApprovers ?? []).map((of) => ({ name: of.approverName, publicKey: of.publicKey, security: false }))];
+    const twice = signers.find((signer, index) => signers.findIndex((other) => other.name === signer.name || other.publicKey.trim() === signer.publicKey.trim()) !== index);
+    if (twice) throw new ControlsError('CardApproverDuplicate', `${twice.name} or the key of ${twice.name} is there twice; a person has one name, one key and one duty`);
     StackRegistration.of(this, database).addSigners(signers, props.reviewGrace?.toDays() ?? null);
     AppIndex.of(this).addSigners(controls, signers);
 

@@ -9,6 +9,7 @@ const validate = new Ajv2020().compile<CardApproval>(object({
   agent: { type: 'string' },
   card_digest: SHA256,
   actions: { type: 'object', additionalProperties: SHA256 },
+  tiers: { type: 'object', additionalProperties: { type: 'object' } },
   approvals: { type: 'array', items: object({ by: { type: 'string' }, at: { type: 'string' }, key: { type: 'string' }, signature: { type: 'string' } }) },
 }));
 

@@ -4,6 +4,7 @@ import { canonicalJson } from './canonical-json';
 import { ControlsError, shown } from './controls-error';
 import { cardDigest } from './compile';
 import { Manifest, manifestDigest } from './manifest';
+import { Tier } from './tier';
 
 /** Who approved a card, as it lies beside the card in the repository: `refunder.yaml` and `refunder.approval.json`. */
 export interface CardApproval {
@@ -12,6 +13,8 @@ export interface CardApproval {
   readonly card_digest: string;
   /** Digests of the declarations of the actions that the card calls: an action that writes more is another permission. */
   readonly actions: Readonly<Record<string, string>>;
+  /** The tiers that the card names, as the hold queue had them: who is asked, how many, for how long. */
+  readonly tiers: Readonly<Record<string, Omit<Tier, 'name'>>>;
   readonly approvals: readonly SignedApproval[];
 }
 
@@ -32,6 +35,17 @@ export interface CardSigner {
   readonly name: string;
   /** Ed25519 public key, PEM. */
   readonly publicKey: string;
+  /** Whether this is a security owner, who approves cards; others grant standing approvals. */
+  readonly security: boolean;
+}
+
+/** What a signature is under: the card, and what gives its words their meaning. */
+export interface ApprovalSubject {
+  readonly card: Card;
+  /** Declarations of the actions it calls. */
+  readonly manifests: readonly Manifest[];
+  /** Tiers of the hold queue. */
+  readonly tiers: readonly Tier[];
 }
 
 /** What an approval comes to for one card. */
@@ -39,7 +53,7 @@ export interface ApprovalState {
   /** Signatures that hold. */
   readonly signed: readonly SignedApproval[];
   /** Why the card is not in force; empty when it is. */
-  readonly faults: readonly string[];
+  readonly faults: string[];
 }
 
 /** The people without whose signature a card is not in force: its security owner, and whoever grants a standing approval. */
@@ -61,11 +75,11 @@ export function actionDigests(card: Card, manifests: readonly Manifest[]): Recor
  * @param privateKey Ed25519, PEM.
  * @throws `SignerNotOwner`, `KeyInvalid`.
  */
-export function approve(card: Card, manifests: readonly Manifest[], by: string, at: Date, privateKey: string | KeyObject, before?: CardApproval): CardApproval {
+export function approve({ card, ...rest }: ApprovalSubject, by: string, at: Date, privateKey: string | KeyObject, before?: CardApproval): CardApproval {
   const signers = requiredSigners(card);
   if (!signers.includes(by)) throw new ControlsError('SignerNotOwner', `${shown(by)} approves nothing on the card of ${card.agent}; it asks for ${signers.join(' and ')}`);
   const key = ed25519(() => (typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey), 'the key of the signer');
-  const what = { agent: card.agent, card_digest: cardDigest(card), actions: actionDigests(card, manifests) };
+  const what = subjectOf({ card, ...rest });
   const moment = at.toISOString();
   const signature = sign(null, statement(what, by, moment), key).toString('base64');
   const kept = before !== undefined && sameSubject(before, what) ? before.approvals.filter((other) => other.by !== by) : [];
@@ -73,19 +87,20 @@ export function approve(card: Card, manifests: readonly Manifest[], by: string, 
 }
 
 /** Whether a card is in force: every required signature is there, holds, and is under this very card and these actions. */
-export function approvalState(card: Card, manifests: readonly Manifest[], approval: CardApproval | undefined, signers: readonly CardSigner[]): ApprovalState {
+export function approvalState({ card, ...rest }: ApprovalSubject, approval: CardApproval | undefined, signers: readonly CardSigner[]): ApprovalState {
   const required = requiredSigners(card);
   if (!approval) return { signed: [], faults: [`nobody has approved it; it asks for ${required.join(' and ')}`] };
-  const what = { agent: card.agent, card_digest: cardDigest(card), actions: actionDigests(card, manifests) };
+  const what = subjectOf({ card, ...rest });
   if (approval.agent !== what.agent || approval.card_digest !== what.card_digest) return { signed: [], faults: ['the card changed since it was approved'] };
-  if (!sameSubject(approval, what)) return { signed: [], faults: ['an action that it calls was declared anew since it was approved'] };
+  if (canonicalJson(approval.actions) !== canonicalJson(what.actions)) return { signed: [], faults: ['an action that it calls was declared anew since it was approved'] };
+  if (canonicalJson(approval.tiers) !== canonicalJson(what.tiers)) return { signed: [], faults: ['a tier that it names asks other people, fewer of them or for another time than when it was approved'] };
   const signed = approval.approvals.filter(({ by, at, key, signature }) => signers.some((signer) => {
-    if (signer.name !== by) return false;
+    if (signer.name !== by || (by === card.owners.security && !signer.security)) return false;
     const publicKey = ed25519(() => createPublicKey(signer.publicKey), `the public key of ${signer.name}`);
     return keyId(publicKey) === key && verify(null, statement(what, by, at), publicKey, Buffer.from(signature, 'base64'));
   }));
   const missing = required.filter((name) => !signed.some(({ by }) => by === name));
-  return { signed, faults: missing.map((name) => (signers.some((signer) => signer.name === name) ? `${name} has not signed it` : `${name} has no public key here; add a CardApprover of this name`)) };
+  return { signed, faults: missing.map((name) => (signers.some((signer) => signer.name === name && (signer.security || name !== card.owners.security)) ? `${name} has not signed it` : `${name} has no public key here${name === card.owners.security ? ' as a security owner' : ''}; add a CardApprover of this name`)) };
 }
 
 /** What a person recertified: these permissions of this card. */
@@ -139,13 +154,21 @@ function ed25519(read: () => KeyObject, what: string): KeyObject {
   return key;
 }
 
-type Subject = Pick<CardApproval, 'agent' | 'card_digest' | 'actions'>;
+type Subject = Pick<CardApproval, 'agent' | 'card_digest' | 'actions' | 'tiers'>;
 
-function sameSubject(approval: Subject, { agent, card_digest, actions }: Subject): boolean {
-  return approval.agent === agent && approval.card_digest === card_digest && canonicalJson(approval.actions) === canonicalJson(actions);
+function subjectOf({ card, manifests, tiers }: ApprovalSubject): Subject {
+  const named = new Set(card.scopes.flatMap(({ call }) => (call ?? []).map(({ approval }) => approval.tier)));
+  return {
+    agent: card.agent, card_digest: cardDigest(card), actions: actionDigests(card, manifests),
+    tiers: Object.fromEntries(tiers.filter(({ name }) => named.has(name)).map(({ name, ...tier }) => [name, tier])),
+  };
+}
+
+function sameSubject({ agent, card_digest, actions, tiers }: Subject, other: Subject): boolean {
+  return canonicalJson([agent, card_digest, actions, tiers]) === canonicalJson([other.agent, other.card_digest, other.actions, other.tiers]);
 }
 
 /** The bytes that are signed. The first field keeps a signature from meaning anything elsewhere. */
-function statement({ agent, card_digest, actions }: Subject, by: string, at: string): Buffer {
-  return Buffer.from(canonicalJson({ statement: 'cdk-agent-controls card approval 1', agent, card_digest, actions, by, at }), 'utf8');
+function statement({ agent, card_digest, actions, tiers }: Subject, by: string, at: string): Buffer {
+  return Buffer.from(canonicalJson({ statement: 'cdk-agent-controls card approval 1', agent, card_digest, actions, tiers, by, at }), 'utf8');
 }

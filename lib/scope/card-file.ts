@@ -46,6 +46,12 @@ export function cardFromObject(value: unknown, name = 'card'): Card {
 function checked(value: unknown, source: Source): Card {
   const validate = schema();
   if (!validate(value)) throw new ControlsError('CardInvalid', explain(validate.errors as ErrorObject[], source));
+  const days = [['review-by', value['review-by']] as const, ...value.scopes.flatMap(({ call }, s) => (call ?? []).flatMap(({ approval }, c) => (approval.until === undefined ? [] : [[`scopes[${s}].call[${c}].approval.until`, approval.until] as const])))];
+  for (const [field, day] of days) {
+    const real = new Date(`${day}T00:00:00Z`);
+    if (Number.isNaN(real.getTime()) || real.toISOString().slice(0, 10) !== day) throw new ControlsError('CardInvalid', `${at(source, field === 'review-by' ? ['review-by'] : pathOf(`/${field.replaceAll(/[[\].]+/g, '/')}`))}: got ${shown(day)}, which is no day; write one of the calendar`);
+  }
+  if (value.owners.product === value.owners.security) throw new ControlsError('OwnersSame', `${at(source, ['owners', 'security'])}: got ${shown(value.owners.security)}, who is the product owner, too; whoever approves what an agent may do is somebody else than whoever wants it done`);
   const seen = new Map<string, number>();
   value.scopes.forEach(({ scope }, index) => {
     const first = seen.get(scope);

@@ -184,6 +184,8 @@ function head(card: Card, action: string): string {
 }
 
 function readPolicy(card: Card, read: Read, field: string): string {
+  if (card.never?.call?.includes(readActionName(read.table))) throw new ControlsError('NeverContradicted', `${field}.table: ${readActionName(read.table)} is under never.call; take it out of one of the two`);
+  for (const column of Object.keys(read.rows ?? {})) if (neverRead(card, `${read.table}.${column}`)) throw new ControlsError('NeverContradicted', `${field}.rows.${column}: ${read.table}.${column} is under never.read, and which rows come back would tell it; take it out of one of the two`);
   sqlTable(read.table, `${field}.table`);
   const columns = read.columns.map((column, index) => {
     sqlColumn(column, `${field}.columns[${index}]`);
@@ -206,6 +208,7 @@ function callRule(card: Card, id: string, scope: Scope, call: Call, manifest: Ma
   if (call.requires?.includes('second-confirmation') && tier.kind !== 'human') {
     throw new ControlsError('BoundUnenforceable', `${field}.requires: second-confirmation asks a second person, and nobody is asked for sure in tier ${tier.tier}; name a tier of kind human`);
   }
+  for (const column of Object.keys(call.row ?? {})) if (neverRead(card, column)) throw new ControlsError('NeverContradicted', `${field}.row.${column}: it is under never.read, and whether the call passes would tell it; take it out of one of the two`);
   const row = call.row === undefined ? undefined : rowRule(call.row, manifest, `${field}.row`);
   return {
     scope: scope.scope,
@@ -252,7 +255,8 @@ function compileLimit(limit: Limit, manifest: Manifest, field: string): Omit<Com
   const bound: Ordered = limit['at-most'];
   if (limit['for-each'] !== undefined) parameter(limit['for-each'], 'for-each');
   if (limit['sum-of'] !== undefined) {
-    const { type } = parameter(limit['sum-of'], 'sum-of');
+    const { type, min = 0 } = parameter(limit['sum-of'], 'sum-of');
+    if (min < 0) throw new ControlsError('BoundUnenforceable', `${field}.sum-of: ${limit['sum-of']} may be ${min}, and what is less than nothing would make room for more; sum a parameter that is never negative`);
     if (type !== (isMoney(bound) ? 'money' : 'integer')) {
       throw new ControlsError('BoundUnenforceable', `${field}.sum-of: ${limit['sum-of']} is ${type}, and at-most is ${shown(bound)}; give a limit of the same kind`);
     }

@@ -108,8 +108,8 @@ export function iamAction(value: string, field: string): string {
 
 /** An IAM resource: an ARN. `*` alone is refused; a policy variable is refused, because the agent could choose what it expands to. */
 export function iamResource(value: string, field: string): string {
-  if (typeof value !== 'string' || !/^arn:[a-z0-9-]+:[a-z0-9-]*:[a-z0-9-]*:[0-9]*:[A-Za-z0-9_+=,.@:/*-]+$/.test(value)) {
-    refuse(field, 'an ARN such as arn:aws:s3:::bucket/key', value, 'write the ARN of what the agent needs, without policy variables');
+  if (typeof value !== 'string' || !/^arn:[a-z0-9-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:[A-Za-z0-9_+=,.@:/-][A-Za-z0-9_+=,.@:/*-]*$/.test(value) || /:s3:::cdk-[^/]*-assets-/.test(value)) {
+    refuse(field, 'an ARN such as arn:aws:s3:::bucket/key', value, 'write the ARN of what the agent needs, without policy variables, with a name before any star, and not the bucket that deploys come from');
   }
   return value;
 }

@@ -134,6 +134,21 @@ describe('a card on production data', () => {
     });
   });
 
+  it('that an older signature is under is not in force again once a later one was', async () => {
+    const [wide, old] = [readFileSync(file, 'utf8'), readFileSync(join(cards, 'outreach-closer.approval.json'), 'utf8')];
+    sign();
+    synthesize(['outreach-closer', 'second']);
+    await deployed(async (runtime) => expect(await started(runtime)).toBe('started'));
+    writeFileSync(file, CARD_TEXT);
+    writeFileSync(join(cards, 'outreach-closer.approval.json'), old); // restored from the repository's past
+    synthesize(['outreach-closer', 'second']);
+    await deployed(async (runtime) => {
+      expect(await started(runtime)).toBe('CardNotApproved');
+      expect((await log(runtime, ['agent.registered', 'card.withdrawn'])).at(-1)?.not_in_force).toEqual([expect.stringContaining('after this one; sign this one again')]);
+    });
+    writeFileSync(file, wide);
+  });
+
   it('that disappears takes its agent along', async () => {
     sign();
     synthesize(['outreach-closer']);

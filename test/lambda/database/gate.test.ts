@@ -53,6 +53,36 @@ describe('a call', () => {
     await db.owner.query("update hold.hold set status = 'rejected'");
   });
 
+  it('counts spellings of one value as one', async () => {
+    const { principal } = await db.startRun('outreach-closer');
+    const spelled = (customer_id: string): Promise<any> => commit(principal, { output: JSON.stringify({ customer_id, tier: 'growth' }) });
+    expect((await spelled('M\u00fcller')).verdict).toBe('permit');
+    expect((await spelled('mu\u0308ller')).reasons).toEqual(['LimitExceeded: the limit scope://outreach.send.cold/call/1/limits/1 is used up']);
+    await db.owner.query('update gate.usage set released = true');
+    await db.owner.query("update hold.hold set status = 'rejected'");
+  });
+
+  it('is not run on a permit that is older than its run', async () => {
+    const { principal } = await db.startRun('outreach-closer');
+    const { decisionId } = await commit(principal);
+    await db.moveClock(1_801);
+    expect(JSON.parse((await db.as('executor').query<{ answer: string }>('select gate.redeem($1) as answer', [decisionId])).rows[0]?.answer ?? '')).toEqual({ refused: 'RunExpired' });
+    await db.moveClock(0);
+  });
+
+  it('under a standing approval runs until the end of its last day, and is held from then on', async () => {
+    const ruleId = 'scope://outreach.send.cold/call/1';
+    const standing = { ...rules[ruleId], tier: 'standing', kind: 'standing', limits: [], grantedBy: 'cfo', until: new Date().toISOString().slice(0, 10) };
+    const { principal } = await db.startRun('outreach-closer');
+    expect((await commit(principal, { ruleId, rule: standing })).verdict).toBe('permit');
+    await db.moveClock(86_400);
+    const next = await db.startRun('outreach-closer');
+    const held = await commit(next.principal, { ruleId, rule: standing });
+    expect([held.verdict, held.reasons[0]]).toEqual(['hold', expect.stringContaining('StandingExpired: the standing approval of cfo ended on')]);
+    await db.owner.query("update hold.hold set status = 'rejected'");
+    await db.moveClock(0);
+  });
+
   it('is refused, not queued, when twenty calls of the agent wait already', async () => {
     const { principal } = await db.startRun('outreach-closer');
     const mail = { ruleId: RULE, verdict: 'hold' };

@@ -94,6 +94,35 @@ describe('an agent whose card disappeared', () => {
     expect(left.rowCount).toBe(0);
     expect((await db.owner.query('select status from hold.hold where hold_id = $1', [held.holdId])).rows).toEqual([{ status: 'cancelled' }]);
     expect((await db.owner.query("select 1 from audit.entry where kind = 'hold.cancelled' and agent = 'gone'")).rowCount).toBe(1);
-    expect(JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'd', 'send_email', '{}') as answer", [principal])).rows[0]?.answer ?? '')).toMatchObject({ stopped: 'AgentDisabled' });
+    expect(JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'd', 'send_email', '{}') as answer", [principal])).rows[0]?.answer ?? '')).toMatchObject({ stopped: 'RunExpired' });
+
+    // Coming back under the name is not coming back to life.
+    await db.register(gone, [SEND_EMAIL]);
+    expect(JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'd', 'send_email', '{}') as answer", [principal])).rows[0]?.answer ?? '')).toMatchObject({ stopped: 'RunExpired' });
+    expect(await start('gone', null, 'x')).toHaveProperty('run');
+  });
+
+  it('is removed whatever its login has made, and stays disabled if it was when it comes back', async () => {
+    const gone = card((of) => { of.agent = 'maker'; });
+    await db.register(gone, [SEND_EMAIL]);
+    const { requestId } = await ask('maker');
+    await db.asAgent('maker').query('select lo_create(0)');
+    await db.asAgent('maker').query('alter default privileges grant select on tables to public');
+    await db.owner.query("update controls.agent set enabled = false where name = 'maker'");
+    await db.owner.query('select controls.remove_agent($1, $2)', ['maker', agentRoleName(db.controls, 'maker')]);
+    expect((await db.superuser.query('select 1 from pg_roles where rolname like $1', [`%maker%`])).rowCount).toBe(0);
+    expect((await start('maker', null, 'x')).refused).toBe('AgentUnknown');
+    await db.register(gone, [SEND_EMAIL]);
+    expect((await start('maker', null, 'x')).refused).toBe('AgentDisabled');
+    await db.owner.query("update controls.agent set enabled = true where name = 'maker'");
+    expect((await start('maker', requestId)).refused).toBe('RequestUnknown');
+  });
+
+  it('cannot be given rights that the registrar does not take away again', async () => {
+    const kept = card((of) => { of.agent = 'granted'; });
+    await db.register(kept, [SEND_EMAIL]);
+    await db.superuser.query('create role dba_' + db.controls);
+    await db.superuser.query(`grant select on leads to dba_${db.controls} with grant option; set role dba_${db.controls}; grant select on leads to "${agentRoleName(db.controls, 'granted')}"; reset role`);
+    await expect(db.register(kept, [SEND_EMAIL])).rejects.toThrow(/GrantForeign: somebody else than the owner gave .* rights on leads; revoke them first/);
   });
 });

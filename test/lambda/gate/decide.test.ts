@@ -115,3 +115,23 @@ describe('policies that cannot be evaluated', () => {
     expect(set.permitting({ agent: 'outreach-closer', action: 'send_email', parameters: MAIL, columns: [] })).toEqual([]);
   });
 });
+
+describe('two scopes that overlap', () => {
+  const overlapping = (a: string[], b: string[]): PolicySet => policies(card((of) => { of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'human', approvers: a } }, { action: 'update_tier', approval: { tier: 'human', approvers: b } }]; }));
+  const call = { action: 'update_tier', parameters: { customer_id: 'C_1', tier: 'free' } };
+  it('are answered by groups that both name, and by nobody when they share none', () => {
+    expect(judged(call, {}, overlapping(['sales', 'legal'], ['legal', 'finance'])).rule?.approvers).toEqual(['legal']);
+    expect(judged(call, {}, overlapping([], ['legal'])).rule?.approvers).toEqual(['legal']);
+    expect(reason(judged(call, {}, overlapping(['sales'], ['legal'])))).toBe('ApproversDisjoint');
+  });
+});
+
+describe('a sink', () => {
+  const set = policies(card((of) => { of.scopes[0].call[0].approval = { tier: 'verify' }; of.scopes[0].call = [{ action: 'issue_refund', bounds: { count: { 'at-most': 5 } }, limits: [{ 'at-most': 9, per: 'day' }], approval: { tier: 'standing', 'granted-by': 'cfo', until: '2027-03-31' } }]; }));
+  const refund = { action: 'issue_refund', parameters: { charge_id: 'ch_1', amount: { currency: 'USD', minorUnits: 1 }, count: 1 } };
+  it('that a trusted request names needs nobody under a standing approval; one that it does not name is held', () => {
+    expect(judged(refund, { trustedRequest: 'Refund ch_1, please' }, set).verdict).toBe('permit');
+    expect(reason(judged(refund, { trustedRequest: 'Refund ch_10, please' }, set))).toBe('ProvenanceUnknown');
+    expect(reason(judged(refund, {}, set))).toBe('ProvenanceUnknown');
+  });
+});

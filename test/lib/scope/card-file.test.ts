@@ -69,6 +69,9 @@ describe('a card that is right', () => {
     ['a purpose of one word', CARD_TEXT.replace(/purpose: .*/, 'purpose: mail'), /purpose: got "mail"; it must NOT have fewer than 20 characters/],
     ['an end date without a standing approval', CARD_TEXT.replace('tier: verify,', 'tier: verify, until: 2027-01-01,'), /approval: got .* which is not allowed here; see scope-card\.schema\.json/],
     ['an environment that reads like a number', CARD_TEXT.replace('dev: { data: synthetic }', '"1": { data: none }'), /card\.yaml:\d+: environments\[1\]\.data: got "none"/],
+    ['a day that is none', CARD_TEXT.replace('review-by: 2027-03-31', 'review-by: 2027-02-31'), /^CardInvalid: card\.yaml:\d+: review-by: got "2027-02-31", which is no day/],
+    ['a standing approval until a day that is none', CARD_TEXT.replace(/approval: \{.*\}/, 'approval: { tier: standing, granted-by: cfo, until: 2027-13-01 }\n        bounds: { subject: { longest: 9 } }'), /^CardInvalid: card\.yaml:\d+: scopes\[0\]\.call\[0\]\.approval\.until: got "2027-13-01", which is no day/],
+    ['one owner of everything', CARD_TEXT.replace('product: revenue-ops@example.com', 'product: appsec@example.com'), /^OwnersSame: card\.yaml:\d+: owners\.security: got "appsec@example\.com", who is the product owner, too/],
     ['a duration of nothing known', CARD_TEXT.replace('{ months: 13 }', '{ fortnights: 2 }'), /retention\.inputs\.fortnights is not a field of a card; known here: minutes, hours, days, months/],
     ['many faults at once', CARD_TEXT.replace('scope://outreach.send.cold', 'x').replace('review-by: 2027-03-31', 'review-by: soon').replace('trusted-from: compute', 'trusted-from: me').replace('months: 13', 'months: 0').replace('at-most: 20', 'at-most: many').replace('agent: outreach-closer', 'agent: X').replace('data: synthetic', 'data: none'), /and \d+ more$/],
   ])('refuses %s', (_what, text, message) => {

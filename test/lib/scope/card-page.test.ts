@@ -22,7 +22,7 @@ describe('the page of a card', () => {
 
   it('says who approved it, when, and with which key; and when it is not in force', () => {
     expect(cardPage({ card: card(), manifests: ALL, approval: { signed: [{ by: 'appsec@example.com', at: '2026-05-14T14:22:03.000Z', key: 'SHA256:abc', signature: 'x' }], faults: [] } })).toContain('Approved by appsec@example.com on 2026-05-14 with the key `SHA256:abc`.');
-    expect(cardPage({ card: card(), manifests: ALL, approval: approvalState(card(), ALL, undefined, []) })).toContain('**Not in force where production data is:** nobody has approved it; it asks for appsec@example.com.');
+    expect(cardPage({ card: card(), manifests: ALL, approval: approvalState({ card: card(), manifests: ALL, tiers: [] }, undefined, []) })).toContain('**Not in force where production data is:** nobody has approved it; it asks for appsec@example.com.');
     expect(cardPage({ card: card(), manifests: ALL })).toContain('Nobody looked whether they signed.');
   });
 

@@ -63,6 +63,9 @@ describe('what no target could enforce', () => {
     ['rows of two tables', /^BoundUnenforceable: .*conditions on 2 tables/, card((of) => { call(of).row = { 'leads.name': { equals: 'x' }, 'customer.tier': { equals: 'x' } }; })],
     ['a sum of text', /^BoundUnenforceable: scopes\[0\]\.call\[0\]\.limits\[0\]\.sum-of: subject is text/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'sum-of': 'subject' }]; })],
     ['a sum of something that is not there', /^BoundUnenforceable: .*sum-of: the action has no parameter "total"/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'sum-of': 'total' }]; })],
+    ['a read under never.call', /^NeverContradicted: scopes\[0\]\.read\[0\]\.table: read_leads is under never\.call/, card((of) => { of.never.call = ['read_leads']; })],
+    ['rows by a column under never.read', /^NeverContradicted: .*rows\.phone: leads\.phone is under never\.read, and which rows come back would tell it/, card((of) => { of.scopes[0].read[0].rows = { phone: { 'starts-with': '+49' } }; })],
+    ['a row by a column under never.read', /^NeverContradicted: .*row\.leads\.phone: it is under never\.read/, card((of) => { call(of).row = { 'leads.phone': { 'starts-with': '+49' } }; })],
     ['a limit for each of something that is not there', /^BoundUnenforceable: .*for-each/, card((of) => { call(of).limits = [{ 'at-most': 5, per: 'day', 'for-each': 'buyer' }]; })],
     ['a limit in money that sums nothing', /^BoundUnenforceable: .*nothing is summed; add sum-of/, refunds((of) => { of.limits = [{ 'at-most': { currency: 'USD', 'minor-units': 5 }, per: 'day' }]; })],
     ['a second confirmation of nobody', /^BoundUnenforceable: .*second-confirmation asks a second person, and nobody is asked for sure in tier verify/, card((of) => { call(of).requires = ['second-confirmation']; })],
@@ -116,6 +119,11 @@ describe('what no target could enforce', () => {
     const scope = compile({ card: of, environment: 'dev', manifests: ALL, tiers: undefined });
     expect(scope.rules['scope://outreach.send.cold/call/1']?.limits).toMatchObject([{ atMost: 5, currency: 'USD', sumOf: 'amount', seconds: 86_400 }, { atMost: 5, sumOf: 'count', seconds: 3_600 }]);
     expect(compileSql(scope, 'controls')).toEqual(expect.arrayContaining(['grant insert ("tier") on "public"."customer" to "controls-agent-outreach-closer"', 'grant update ("tier") on "public"."customer" to "controls-agent-outreach-closer"']));
+  });
+
+  it('refuses to sum what may be less than nothing', () => {
+    const balance = { ...ISSUE_REFUND, parameters: { ...ISSUE_REFUND.parameters, balance: { type: 'integer' as const, min: -1, max: 1 } } };
+    expect(() => compiled(refunds((of) => { of.limits = [{ 'at-most': 5, per: 'day', 'sum-of': 'balance' }]; }), [balance])).toThrow(/^BoundUnenforceable: .*sum-of: balance may be -1, and what is less than nothing would make room for more/);
   });
 
   it('grants what an action writes, and no reading along with it', () => {

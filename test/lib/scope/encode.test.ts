@@ -85,7 +85,7 @@ describe('names that reach IAM', () => {
     expect(() => iamAction(action, 'aws[0].actions[0]')).toThrow(/^NotEncodable: aws\[0\]\.actions\[0\]/);
   });
 
-  it.each(['*', 'arn:aws:s3:::${aws:username}/*', 'arn:aws:s3', 'arn:aws:s3:::a b', ''])('refuses %j as a resource', (resource) => {
+  it.each(['*', 'arn:aws:s3:::${aws:username}/*', 'arn:aws:s3', 'arn:aws:s3:::a b', 'arn:aws:s3:::*', 'arn:aws::::x', 'arn:aws:s3:::cdk-hnb659fds-assets-111122223333-eu-central-1/x', ''])('refuses %j as a resource', (resource) => {
     expect(() => iamResource(resource, 'f')).toThrow('NotEncodable');
   });
 
