@@ -103,6 +103,21 @@ begin
   end loop;
 end $$;
 
+-- Refuses a database that gives everyone what a card would have to give: an agent's login is one of everyone. Functions that run with
+-- their owner's rights are open to everyone unless somebody closed them.
+create function controls.demand_closed() returns void language plpgsql as $$
+declare
+  v_open text;
+begin
+  select c.oid::regclass::text into v_open from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and (exists (select from pg_catalog.aclexplode(c.relacl) a where a.grantee = 0)
+      or exists (select from pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) a where t.attrelid = c.oid and a.grantee = 0)) limit 1;
+  if v_open is not null then raise exception 'OpenToEveryone: % is granted to public, and so to every agent; revoke it', v_open; end if;
+  select p.oid::regprocedure::text into v_open from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where p.prosecdef and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and has_function_privilege('public', p.oid, 'execute') limit 1;
+  if v_open is not null then raise exception 'OpenToEveryone: % runs with its owner''s rights and everyone may call it, so every agent; revoke execute from public', v_open; end if;
+end $$;
+
 -- Limits an agent to rows that meet a condition. A first row policy closes a table to everyone, so a table without row security
 -- gets one that keeps it as open as it was; one that has row security of its own is opened to nobody but this role.
 create function controls.limit_rows(p_table regclass, p_role text, p_condition text) returns void language plpgsql as $$

@@ -94,6 +94,7 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
     }));
     const signers = (await run('select name, public_key, security from controls.signer')).map((row): CardSigner => ({ name: String(row.name), publicKey: String(row.public_key), security: row.security === true }));
     const scope = compile({ card, environment, manifests, tiers });
+    await run('select controls.demand_closed()::text');
     await ensureLogins(run, username, [agentLogin(controlsName, card.agent, 'a'), agentLogin(controlsName, card.agent, 'b')], agentRoleName(controlsName, card.agent), password, { agent: card.agent });
     for (const statement of compileSql(scope, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
     const { signed, faults } = approvalState({ card, manifests, tiers }, approval ?? undefined, signers);

@@ -148,7 +148,6 @@ export class AgentIdentity extends AgentIdentityBase {
     });
     this.made = this.roleAsItIs();
     this.roleArn = this.arnOfRole();
-    AppIndex.of(this).addAgent(controls, this.agentName, this.role);
     this.secret = new secretsmanager.CfnSecret(this, 'Secret', {
       name: agentSecretName(controls, this.agentName),
       kmsKeyId: `alias/${controls}`,
@@ -158,6 +157,7 @@ export class AgentIdentity extends AgentIdentityBase {
     // A secret that CloudFormation deletes is gone at once; where production data is, it outlives a mistake.
     this.secret.applyRemovalPolicy(holdsProductionData(props.card._card, this.environment) ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
     this.secretArn = this.secret.ref;
+    AppIndex.of(this).addAgent(controls, this.agentName, [this.role, this.secret]);
     StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment, approval: props.card._approval ?? null }, this.secret, (names) => this.faults(names), props.catalog?._manifests);
   }
 

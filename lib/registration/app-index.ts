@@ -37,7 +37,8 @@ export class AppIndex {
   private readonly signersOf = new Map<string, readonly CardSigner[]>();
 
   private readonly planes = new Set<string>();
-  private readonly agents = new Map<string, { readonly name: string; readonly role: CfnResource }[]>();
+  private readonly agents = new Map<string, string[]>();
+  private readonly vouched = new Set<CfnResource>();
 
   private constructor(private readonly stage: IConstruct) {
     stage.node.addValidation({ validate: () => this.bypasses() });
@@ -46,18 +47,18 @@ export class AppIndex {
   /** A control plane that this stage has to do with. */
   public addPlane(controlsName: string): void { this.planes.add(controlsName); }
 
-  /** An agent, and the role that its construct vouches for. */
-  public addAgent(controlsName: string, name: string, role: CfnResource): void {
+  /** An agent, and what its construct vouches for. */
+  public addAgent(controlsName: string, name: string, resources: readonly CfnResource[]): void {
+    for (const resource of resources) this.vouched.add(resource);
     const known = this.agents.get(controlsName);
-    if (known) known.push({ name, role });
-    else this.agents.set(controlsName, [{ name, role }]);
+    if (known) known.push(name);
+    else this.agents.set(controlsName, [name]);
   }
 
   /** Every way around the gate that the stage opens. */
   private bypasses(): string[] {
-    const vouched = new Set([...this.agents.values()].flatMap((agents) => agents.map(({ role }) => role)));
-    const planes = [...this.planes].map((controlsName) => ({ controlsName, agents: (this.agents.get(controlsName) ?? []).map(({ name }) => name) }));
-    return bypasses(resourcesOfTree(this.stage, (resource) => vouched.has(resource)), planes).filter(({ kind }) => kind === 'refused').map(({ code, sentence }) => `${code}: ${sentence}`);
+    const planes = [...this.planes].map((controlsName) => ({ controlsName, agents: this.agents.get(controlsName) ?? [] }));
+    return bypasses(resourcesOfTree(this.stage, (resource) => this.vouched.has(resource)), planes).filter(({ kind }) => kind === 'refused').map(({ code, sentence }) => `${code}: ${sentence}`);
   }
 
   /** Declarations of the actions of this app. */

@@ -69,6 +69,7 @@ export async function testDatabase(tables = ''): Promise<TestDatabase> {
       const compiled = compile({ card, environment, manifests, tiers: DEFAULT_TIERS });
       for (const manifest of manifests) await owner.query('select controls.register_action($1, $2, $3, $4, $5, $6)', [manifest.name, 'stack', canonicalJson(manifest), manifestDigest(manifest), `fn-${manifest.name}`, 'bundle']);
       await login(agentLogin(controls, card.agent), agentRoleName(controls, card.agent), null, card.agent);
+      await owner.query('select controls.demand_closed()');
       for (const statement of compileSql(compiled, controls)) await owner.query(statement);
       await owner.query('select controls.register_agent($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)', [card.agent, 'stack', environment, canonicalJson(card), compiled.cardDigest, canonicalJson(compiled), `arn:secret:${card.agent}`, compiled.production, null, '[]']);
       return compiled;

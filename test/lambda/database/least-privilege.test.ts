@@ -78,4 +78,48 @@ describe('the login of an agent', () => {
     await db.register(card(), [SEND_EMAIL]);
     expect((await agent.query('select name from leads')).rowCount).toBe(2);
   });
+
+  it('does not get around its columns and rows by views, functions, prepared or nested statements', async () => {
+    await db.owner.query(`create view everything as select * from leads; create function phones() returns setof text language sql as 'select phone from leads'; create function count_all() returns bigint language sql as 'select count(*) from leads'`);
+    const agent = db.asAgent('outreach-closer');
+    for (const sql of [
+      'select * from everything', 'select * from phones()', 'with x as (update leads set name = name returning phone) select * from x', "with x as (insert into leads (id) values ('x') returning id) select * from x", 'select (select max(phone) from leads)', 'select name from leads order by phone',
+      'select name from leads group by name, phone', 'select leads.* from leads', 'select to_jsonb(leads) from leads', "select query_to_xml('select phone from leads', true, false, '')", "do $$ begin perform phone from leads; end $$", 'declare c cursor with hold for select phone from leads', 'prepare p as select phone from leads; execute p',
+      "copy (select phone from leads) to stdout", "copy leads (name) from program 'id'", "copy (select 1) to program 'id'", "select pg_read_file('/etc/passwd')", 'explain analyze select phone from leads', 'create view v as select name from leads', "create function f() returns int language sql as 'select 1'", 'merge into leads using (values (1)) v on false when not matched then insert (id) values (\'x\')',
+      'lock table leads', 'select name from leads for update', 'create trigger t before insert on leads for each row execute function phones()', 'alter table leads add column x int', 'comment on table leads is \'x\'', 'set role postgres', `set session authorization "${db.controls}-owner"`, `set role "${db.controls}-broker"`, `set role "${db.controls}-agent-outreach-closer"`,
+    ]) expect(await agent.query(sql).then(() => 'no error', (error: unknown) => (error as Error).message), sql).toMatch(/permission denied|must be|cannot|not allowed|only|without/i);
+    expect((await agent.query("select * from pg_stats where tablename = 'leads' and attname = 'phone'")).rows).toEqual([]);
+  });
+
+  it('runs as itself after RESET ROLE, and cannot change who it is', async () => {
+    const agent = db.asAgent('outreach-closer');
+    await agent.query('reset role');
+    await agent.query('reset session authorization');
+    expect((await agent.query<{ me: string }>('select session_user || current_user as me')).rows[0]?.me).toMatch(/-login-outreach-closer-a.*-login-outreach-closer-a$/);
+    const me = `${db.controls}-login-outreach-closer-a`;
+    for (const sql of [`alter role "${me}" superuser`, `alter role "${me}" createrole`, `alter role "${me}" connection limit -1`, `alter role "${me}" rename to x`, `grant "${db.controls}-gate" to "${me}"`, `alter role "${me}" valid until 'infinity'`, 'create role x']) {
+      await expect(agent.query(sql), sql).rejects.toThrow(/permission denied|must be|only|cannot be/i);
+    }
+  });
+
+  it('cannot keep others waiting: what it leaves open ends by itself', async () => {
+    const { rows } = await db.asAgent('outreach-closer').query<{ name: string; setting: string }>("select name, setting from pg_settings where name in ('statement_timeout', 'idle_in_transaction_session_timeout') order by 1");
+    expect(rows).toEqual([{ name: 'idle_in_transaction_session_timeout', setting: '60000' }, { name: 'statement_timeout', setting: '20000' }]);
+    const client = await db.asAgent('outreach-closer').connect();
+    await client.query('begin');
+    await client.query('select name from leads');
+    await db.owner.query("set lock_timeout = '2s'; select controls.clear_role('nobody'); reset lock_timeout");
+    await client.query('rollback');
+    client.release();
+  });
+
+  it('is not registered in a database that opens anything to everyone', async () => {
+    for (const [open, close] of [['grant select on leads to public', 'revoke all on leads from public'], ['grant select (phone) on leads to public', 'revoke all (phone) on leads from public'],
+      ["create function peek() returns setof text security definer language sql as 'select phone from leads'", 'drop function peek()']] as const) {
+      await db.owner.query(open);
+      await expect(db.register(card(), [SEND_EMAIL]), open).rejects.toThrow(/^OpenToEveryone: .*(revoke it|revoke execute from public)/);
+      await db.owner.query(close);
+    }
+    await db.register(card(), [SEND_EMAIL]);
+  });
 });

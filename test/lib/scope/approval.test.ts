@@ -65,6 +65,10 @@ describe('a card', () => {
     expect(state().faults).toEqual([fault]);
   });
 
+  it('says whose key is missing, also of those who grant standing approvals', () => {
+    expect(approvalState(of(refunder), signed(refunder), SIGNERS.slice(0, 1)).faults).toEqual([`${PAYMENTS} has no public key here; add a CardApprover of this name`]);
+  });
+
   it('drops signatures that stood under something else', () => {
     const changed = card((of) => { of.purpose += '!'; });
     const again = approve(of(changed), SECURITY, AT, security.privateKey, signed());
