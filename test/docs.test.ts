@@ -42,11 +42,19 @@ describe('the TypeScript of the docs', () => {
   });
 
   it('of the README\'s CI test holds on the local runtime', async () => {
-    const [, , code = ''] = blocks('README.md', 'ts');
+    const code = blocks('README.md', 'ts').find((block) => block.includes('nothingIsSentWithoutAnAnswer')) ?? '';
     const file = join(folder, 'ci.ts');
     writeFileSync(file, `${code}\nnothingIsSentWithoutAnAnswer(${JSON.stringify(inject('assembly'))}, ${JSON.stringify(join(folder, 'state'))}).then(() => process.stdout.write('held'));\n`.replace("'cdk-agent-controls/testing'", "'../../local/testing'"));
     const { stdout, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), file], { cwd: root, encoding: 'utf8' });
     expect(stdout, stderr).toBe('held');
+  });
+
+  it('of the README\'s access test holds of its first app', () => {
+    const [app = ''] = blocks('README.md', 'ts');
+    const test = blocks('README.md', 'ts').find((block) => block.includes('AccessModel')) ?? '';
+    writeFileSync(join(folder, 'access.ts'), `${app}\n${test.replace("import { App } from 'aws-cdk-lib';\n", '')}\nreviewed(stack.node.root as App); process.stdout.write('holds');\n`.replaceAll("'cdk-agent-controls'", "'../../lib'"));
+    const { stdout, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), join(folder, 'access.ts')], { cwd: root, encoding: 'utf8', env: { ...process.env, CDK_VALIDATION: 'false', CDK_OUTDIR: join(folder, 'cdk.out-access') } });
+    expect(stdout, stderr).toBe('holds');
   });
 
   it('of piece by piece synthesizes', async () => {
