@@ -7,6 +7,9 @@ import { localCommand } from './commands/local';
 import { scopeCommand } from './commands/scope';
 import { red } from './terminal';
 
+// A reader such as `head` may stop reading.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
+
 const program = new Command('agent-controls')
   .enablePositionalOptions() // an option belongs to the command it stands behind
   .description('Agents inside a box that passes a security review: run it on this machine, read and verify its log, check its cards.')

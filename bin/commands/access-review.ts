@@ -104,7 +104,8 @@ async function reviewOf(log: Log, { card, approvedBy }: CardRow, { today, rules 
 
 /** The rules of a card as decisions name them. */
 function rulesOf(card: Card): { rule: string; what: string }[] {
-  return card.scopes.flatMap(({ scope, read, call }) => [
+  return card.scopes.flatMap(({ scope, read, call, ...more }) => [
+    ...(more['direct-sql'] ? [{ rule: `${scope}/direct-sql`, what: 'SQL of its own' }] : []),
     ...(read ?? []).map(({ table, columns }, index) => ({ rule: `${scope}/read/${index}`, what: `${readActionName(table)}: ${columns.join(', ')}` })),
     ...(call ?? []).map(({ action }, index) => ({ rule: `${scope}/call/${index}`, what: action })),
   ]);

@@ -40,11 +40,17 @@ function print({ assembly, agent, json, html }: Options): void {
   if (json) process.stdout.write(`${JSON.stringify({ agents: model.agentNames, permissions, programs: Object.fromEntries(model._programs), refused, unproven })}\n`);
   else if (html !== undefined) writeFileSync(html, pageHtml('Access of agents', page(model, permissions, refused, unproven)));
   else {
-    for (const name of model.agentNames.filter((each) => agent === undefined || each === agent)) process.stdout.write(`${bold(name)}${dim(`, started by ${model._programs.get(name)?.join(', ') || 'nobody yet'}`)}\n${table(permissions.filter((each) => each.agent === name))}\n\n`);
+    for (const name of model.agentNames.filter((each) => agent === undefined || each === agent)) process.stdout.write(`${bold(name)}${dim(starters(model, name))}\n${table(permissions.filter((each) => each.agent === name))}\n\n`);
     process.stdout.write(refused.length === 0 ? `${green('✓')} the way to every action, login, secret and verdict leads through the gate alone\n` : refused.map((sentence) => `${red('✗')} ${sentence}\n`).join(''));
     process.stdout.write(unproven.map((sentence) => `${red('?')} unproven: ${sentence}\n`).join(''));
   }
   process.exitCode = refused.length === 0 ? 0 : 1;
+}
+
+/** Who starts an agent, and who says what it is asked. */
+function starters(model: AccessModel, name: string): string {
+  const { programs = [], triggers = [] } = model._programs.get(name) ?? {};
+  return `, started by ${programs.join(', ') || 'nobody yet'}, asked by ${triggers.join(', ') || 'no trigger'}`;
 }
 
 function table(permissions: readonly Permission[]): string {
@@ -76,7 +82,7 @@ function page(model: AccessModel, permissions: readonly Permission[], refused: r
   return [
     '# Who may do what', '',
     ...[...new Set(permissions.map(({ agent }) => agent))].flatMap((name) => [
-      `## ${cell(name)}`, '', `Started by ${cell(model._programs.get(name)?.join(', ') || 'nobody yet')}.`, '',
+      `## ${cell(name)}`, '', cell(starters(model, name).slice(2)), '',
       '| may | what | when | enforced by |', '| --- | --- | --- | --- |',
       ...grouped(permissions.filter(({ agent }) => agent === name)).map((cells) => `| ${cells.map(cell).join(' | ')} |`), '',
     ]),

@@ -92,7 +92,7 @@ begin
     return json_build_object('refused', v_refused);
   end if;
   insert into controls.run values (p_run, p_agent, p_digest, v_agent.environment, p_starter, coalesce(v_request.asked_by, p_starter), null, coalesce(v_request.body, p_body),
-    p_request is not null or v_scope.compiled::json ->> 'trustedFrom' = 'compute', coalesce(v_request.reference, p_reference), p_model, controls.now(), controls.now() + make_interval(secs => p_seconds))
+    (p_request is not null or v_scope.compiled::json ->> 'trustedFrom' = 'compute') and not (v_scope.compiled::json ->> 'directSql')::boolean, coalesce(v_request.reference, p_reference), p_model, controls.now(), controls.now() + make_interval(secs => p_seconds))
     returning * into v_run;
   update controls.request set run_id = p_run where request_id = p_request;
   perform gate.entry('run.started', v_run, null, json_build_object('card_digest', p_digest, 'scope_version', encode(sha256(convert_to(v_scope.compiled, 'UTF8')), 'hex'), 'environment', v_run.environment, 'approved_by', v_scope.approved_by,

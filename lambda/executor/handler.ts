@@ -9,7 +9,7 @@ type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string
 
 interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
   readonly refused?: string;
-  readonly kind: 'action' | 'read';
+  readonly kind: 'action' | 'read' | 'sql';
   readonly function: string | null;
   readonly table: string | null;
   readonly columns: readonly string[] | null;
@@ -46,7 +46,7 @@ async function invoke(ticket: Redeemed): Promise<Outcome> {
   try {
     // One attempt: the SDK's retries could run an effect twice.
     const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({
-      FunctionName: ticket.kind === 'read' ? handlerName(required('CONTROLS_NAME'), 'read') : ticket.function ?? '',
+      FunctionName: ticket.kind === 'action' ? ticket.function ?? '' : handlerName(required('CONTROLS_NAME'), 'read'),
       Payload: JSON.stringify(request),
     }));
     if (FunctionError !== undefined || !Payload) return { status: 'unknown', answer: { ...none, error: 'the action ended without an answer' } };

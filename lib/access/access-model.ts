@@ -34,8 +34,8 @@ export class AccessModel {
   public readonly agentNames: string[];
   /** @internal */
   public readonly _findings: readonly Finding[];
-  /** @internal programs that may start runs, by agent. */
-  public readonly _programs: ReadonlyMap<string, readonly string[]>;
+  /** @internal programs that may start runs, and triggers that may ask, by agent. */
+  public readonly _programs: ReadonlyMap<string, { readonly programs: readonly string[]; readonly triggers: readonly string[] }>;
   private readonly agents: ReadonlyMap<string, Known>;
   private readonly shared: readonly string[];
 
@@ -85,7 +85,7 @@ export class AccessModel {
 interface Model {
   readonly agents: readonly (readonly [string, Known])[];
   readonly findings: readonly Finding[];
-  readonly programs: readonly (readonly [string, readonly string[]])[];
+  readonly programs: readonly (readonly [string, { readonly programs: readonly string[]; readonly triggers: readonly string[] }])[];
   readonly shared: readonly string[];
 }
 
@@ -102,11 +102,11 @@ function modelOf({ resources, registrations }: Deployment, prefix: string): Mode
     const compiled = compile({ card, environment, manifests, tiers: tiers.length > 0 ? tiers : undefined });
     const role = roles.get(`role/${agentRoleName(registration.controlsName, card.agent)}`);
     const own = findings.filter(({ sentence }) => sentence.includes(`agent ${card.agent} `) || sentence.includes(`runs of ${card.agent},`));
-    return [`${prefix}${card.agent}`, { agentName: card.agent, compiled, permissions: permissionsOf(card, compiled, manifests, role), role, resourcePolicies, findings: own }];
+    return [`${prefix}${card.agent}`, { agentName: card.agent, compiled, permissions: permissionsOf(card, compiled, manifests, role), declared: manifests.map(({ name }) => name).sort(), role, resourcePolicies, findings: own }];
   }));
   return {
     agents, findings,
-    programs: registrations.flatMap(({ agents: cards }) => cards.map(({ card }) => [`${prefix}${card.agent}`, programsOf({ api: 'api', roles }, card.agent).map(({ path }) => path)] as const)),
+    programs: registrations.flatMap(({ agents: cards }) => cards.map(({ card }) => [`${prefix}${card.agent}`, { programs: programsOf({ api: 'api', roles }, card.agent).map(({ name }) => name), triggers: programsOf({ api: 'api', roles }, card.agent, 'requests').map(({ name }) => name) }] as const)),
     shared: planes.flatMap(({ controlsName, agents: names }) => names.flatMap((name) => [['AWS::IAM::Role', agentRoleName(controlsName, name)], ['AWS::SecretsManager::Secret', agentSecretName(controlsName, name)]].flatMap(([type, physical]) => {
       const owners = resources.filter((resource) => resource.type === type && physicalName(resource) === physical);
       return owners.length > 1 ? [`${owners.map(({ path }) => path).join(' and ')} are both ${String(physical)}`] : [];

@@ -14,6 +14,8 @@ export interface Known {
   readonly agentName: string;
   readonly compiled: CompiledScope;
   readonly permissions: readonly Permission[];
+  /** Names of every action that the app declares. */
+  readonly declared: readonly string[];
   readonly role: Role | undefined;
   /** Statements of the resource policies of the app. */
   readonly resourcePolicies: readonly Statement[];
@@ -67,7 +69,9 @@ export class AgentAccess {
       case 'read': return this.column(of.column, 'select');
       case 'write': return this.column(of.column, 'update');
       case 'aws': return this.aws(of.action, of.resourceArn);
-      default: return of.parameters === undefined ? this.anyCall(of.actionName, of.verb) : this.thisCall(of.actionName, of.parameters, of.verb);
+      default:
+        this.demandDeclared(of.actionName);
+        return of.parameters === undefined ? this.anyCall(of.actionName, of.verb) : this.thisCall(of.actionName, of.parameters, of.verb);
     }
   }
 
@@ -78,6 +82,11 @@ export class AgentAccess {
     const granted = (grant: TableGrant): boolean => grant.table === table && (column === '*' ? grant[right].length > 0 : grant[right].includes(`"${column}"`));
     const open = this.known.compiled.grants.some(granted);
     return { opening: open ? 'open' : 'closed', by: open ? `Postgres grants ${right} on ${name} to its role` : `Postgres grants its role no ${right} on ${name}` };
+  }
+
+  /** An assertion about something that is not there would hold for ever. */
+  private demandDeclared(action: string): void {
+    if (!this.known.declared.includes(action) && !Object.hasOwn(this.known.compiled.tools, action)) throw new ControlsError('ActionUnknown', `got ${JSON.stringify(action)}; the app declares ${this.known.declared.join(', ') || 'none'}; correct the name`);
   }
 
   private anyCall(action: string, verb: 'call' | 'callUnattended'): Answer {
@@ -99,6 +108,7 @@ export class AgentAccess {
   }
 
   private aws(action: string, resource: string): Answer {
+    if (!/^[a-z0-9-]+:[A-Za-z0-9]+$/.test(action)) throw new ControlsError('ActionUnknown', `got ${JSON.stringify(action)}, which is no AWS action such as s3:GetObject; correct it`);
     const { role } = this.known;
     if (!role) return { opening: 'unproven', by: 'its role is not in the app' };
     const layers = { role: roleOpening({ statements: role.statements, boundary: undefined }, action, resource), boundary: opening(withRefusals(role).boundary ?? [], action, resource), session: opening(SESSION, action, resource) };

@@ -1,5 +1,5 @@
 import { Card } from '../scope/card';
-import { CompiledScope } from '../scope/compile';
+import { CompiledScope, DIRECT_SQL } from '../scope/compile';
 import { Manifest } from '../scope/manifest';
 import { approvalWords, conditionWords, limitWords } from '../scope/words';
 import { HERE } from './pattern';
@@ -29,6 +29,7 @@ export function permissionsOf(card: Card, { grants, tools }: CompiledScope, mani
       when: [scope, approvalWords(of.approval), ...conditionWords(of.bounds), ...conditionWords(of.row), ...(of.requires ?? []).map((what) => `with ${what}`), ...(of.limits ?? []).map(limitWords)].join('; '),
       enforcedBy: 'gate',
     }))),
+    ...card.scopes.filter((scope) => scope['direct-sql']).map(({ scope }): Permission => ({ agent, verb: 'call', what: DIRECT_SQL, when: `${scope}; auto; SELECT of its own over what it may read`, enforcedBy: 'Postgres' })),
     ...(role?.statements ?? []).filter(({ effect, actions }) => effect === 'Allow' && !actions.includes('execute-api:Invoke')).flatMap(({ actions, resources }) => actions.flatMap((action) => resources.map((resource): Permission => ({ agent, verb: 'aws', what: action, when: `on ${resource.replaceAll(HERE, '*')}`, enforcedBy: 'IAM' })))),
   ].sort((a, b) => compare(a.verb, b.verb) || compare(a.what, b.what) || compare(a.when, b.when));
 }

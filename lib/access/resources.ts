@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CfnOutput, CfnResource, Stack, Stage } from 'aws-cdk-lib';
+import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { IConstruct } from 'constructs';
 import { Registration } from '../scope/registration';
 import { OWN } from './own';
@@ -28,16 +29,21 @@ export interface Deployment {
 /** Types that say who may do what. Others are not looked at, so that a large app costs little. */
 const TELLING = /^AWS::(IAM::\w+|Lambda::(Function|Permission|Url|EventSourceMapping|Alias|Version)|SecretsManager::(Secret|ResourcePolicy|RotationSchedule)|SQS::QueuePolicy|SNS::TopicPolicy|KMS::(Key|Alias)|StepFunctions::StateMachine|Events::Rule|Scheduler::Schedule|ApiGatewayV2::Api|RDS::DBCluster|S3::BucketPolicy|SSM::Parameter)$/;
 
-/** Resources of a stage that is complete but not yet written. @param skip resources that others vouch for. */
-export function resourcesOfTree(stage: IConstruct, skip: (resource: CfnResource) => boolean): AppResource[] {
+/** Resources of a stage that is complete but not yet written. @param vouched resources that others vouch for. */
+export function resourcesOfTree(stage: IConstruct, vouched: (resource: CfnResource) => boolean): AppResource[] {
   const found: AppResource[] = [];
   for (const node of stage.node.findAll()) {
     if (node instanceof CfnOutput && node.exportName !== undefined && Stage.of(node) === stage) {
       const stack = Stack.of(node);
       found.push(exported(stack.artifactId, node.node.id, stack.resolve(node.exportName), stack.resolve(node.value)));
     }
-    if (!(node instanceof CfnResource) || !TELLING.test(node.cfnResourceType) || skip(node) || Stage.of(node) !== stage) continue;
+    if (!(node instanceof CfnResource) || !TELLING.test(node.cfnResourceType) || Stage.of(node) !== stage) continue;
     const stack = Stack.of(node);
+    if (vouched(node)) {
+      // Its name is enough, for what others say of it; a role's policies are its construct's word.
+      if (node instanceof CfnSecret) found.push({ stack: stack.artifactId, id: stack.getLogicalId(node), path: node.node.path, type: node.cfnResourceType, own: true, properties: { Name: node.name } });
+      continue;
+    }
     const id = stack.resolve(node.logicalId) as string;
     const { Resources } = stack.resolve((node as unknown as { _toCloudFormation(): object })._toCloudFormation()) as { Resources: Record<string, { Properties?: Record<string, unknown> }> };
     found.push({ stack: stack.artifactId, id, path: node.node.path, type: node.cfnResourceType, own: node.getMetadata(OWN) === true, properties: Resources[id]?.Properties ?? {} });

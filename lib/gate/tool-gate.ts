@@ -81,7 +81,7 @@ export class ToolGate extends ToolGateBase {
       functionName: handlerName(controls, 'read'), code: handlerCode('read'), description: 'Reads tables for agents, as their own Postgres login',
       environment: { CLUSTER_ARN: database.clusterArn, DATABASE_NAME: database.databaseName },
     });
-    grantDataApi(read.role, database.clusterArn);
+    grantDataApi(read.role, database.clusterArn, 'transactions');
     grantSecrets(read.role, controls, ['agent/*'], ['secretsmanager:GetSecretValue']);
     grantDecrypt(read.role, controls);
 

@@ -77,7 +77,11 @@ abstract class AgentIdentityBase extends Resource implements IAgentIdentity {
     return iam.Grant.addToPrincipal({ grantee: compute, actions: ['execute-api:Invoke'], resourceArns: [invokeArn(this, this.broker.apiId, 'POST', `/agents/${this.agentName}/runs`)] });
   }
 
+  /** @internal */
+  protected _triggered = false;
+
   public grantTrigger(trigger: iam.IGrantable): iam.Grant {
+    this._triggered = true;
     return iam.Grant.addToPrincipal({ grantee: trigger, actions: ['execute-api:Invoke'], resourceArns: [invokeArn(this, this.broker.apiId, 'POST', `/agents/${this.agentName}/requests`)] });
   }
 
@@ -204,6 +208,9 @@ export class AgentIdentity extends AgentIdentityBase {
       const compiled = compile({ card: this.card._card, environment: this.environment, manifests, tiers: queue?.tiers });
       for (const fault of policyFaults(compiled, manifests)) refuse('PolicyInvalid', `the card of ${this.agentName}: ${fault}; Cedar would not decide by it`);
       this.warnOfApproval(manifests);
+      if (this.card._card.request['trusted-from'] === 'trigger' && !this._triggered) {
+        Annotations.of(this).addWarningV2('cdk-agent-controls:NoTrigger', `the card of ${this.agentName} takes what was asked from a trigger, and none may ask it here; call grantTrigger, or every effect with a sink is held`);
+      }
       const { rules } = compiled;
       const groups = new Set(Object.values(rules).flatMap(({ approvers }) => approvers));
       const nobody = queue !== undefined && queue.approverGroups().length === 0;

@@ -101,7 +101,7 @@ function at(source: Source, path: readonly (string | number)[]): string {
 // A reader mends one thing at a time: the error deepest in the card is the most specific one.
 function explain(errors: readonly ErrorObject[], source: Source): string {
   const own = errors.filter(({ keyword }) => !['if', 'anyOf', 'not'].includes(keyword));
-  const sorted = [...(own.length > 0 ? own : errors)].sort((a, b) => b.instancePath.length - a.instancePath.length);
+  const sorted = [...(own.length > 0 ? own : errors.filter(({ keyword }) => keyword !== 'if'))].sort((a, b) => b.instancePath.length - a.instancePath.length);
   const sentences = [...new Set(sorted.map((error) => sentence(error, source)))];
   return sentences.slice(0, 5).join('\n  ') + (sentences.length > 5 ? `\n  and ${sentences.length - 5} more` : '');
 }
@@ -127,6 +127,7 @@ function sentence(error: ErrorObject, source: Source): string {
     case 'pattern':
       return `${at(source, path)}: ${got}, expected text that matches ${String(params.pattern)}`;
     case 'not':
+      return `${at(source, path)}: ${got}; granted-by and until belong to tier standing, and to no other; name the tier, or take them out`;
     case 'anyOf':
       return `${at(source, path)}: ${got}, which is not allowed here; see scope-card.schema.json`;
     default:

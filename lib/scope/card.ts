@@ -17,6 +17,8 @@ export interface Card {
 /** One named permission. */
 export interface Scope {
   readonly scope: string;
+  /** Whether the agent may write SELECT statements of its own over what it may read. */
+  readonly 'direct-sql'?: true;
   readonly read?: readonly Read[];
   readonly call?: readonly Call[];
   readonly aws?: readonly { readonly actions: readonly string[]; readonly resources: readonly string[] }[];

@@ -7,7 +7,7 @@ import { cedarString, sqlColumn, sqlTable } from './encode';
 import { Manifest, manifestDigest } from './manifest';
 import { columnParts, neverRead, neverWrite } from './never';
 import { Tier, tierFor, TierRule } from './tier';
-import { actionTool, readTool, ToolSchema } from './tool-schema';
+import { actionTool, readTool, sqlTool, ToolSchema } from './tool-schema';
 
 /** What the card is compiled against. */
 export interface CompileInput {
@@ -26,6 +26,8 @@ export interface CompiledScope {
   readonly environment: string;
   readonly cardDigest: string;
   readonly trustedFrom: 'trigger' | 'compute';
+  /** Whether the agent writes SQL of its own; then nothing vouches for what it was asked or what it read. */
+  readonly directSql: boolean;
   /** Whether the environment holds production data; then a person must have approved the card. */
   readonly production: boolean;
   /** Cedar policies by rule id. */
@@ -67,7 +69,7 @@ export interface CompiledLimit {
 
 /** A tool of the agent and what runs it. */
 export interface Tool {
-  readonly kind: 'action' | 'read';
+  readonly kind: 'action' | 'read' | 'sql';
   readonly schema: ToolSchema;
   readonly effect: 'read' | 'write';
   /** Digest of the declaration the card was compiled against. */
@@ -115,6 +117,11 @@ export function compile(input: CompileInput): CompiledScope {
   const rules: Record<string, Rule> = {};
   card.scopes.forEach((scope, s) => {
     compileAws(scope, `scopes[${s}]`);
+    if (scope['direct-sql']) {
+      const id = `${scope.scope}/direct-sql`;
+      policies[id] = `${head(card, DIRECT_SQL)};`;
+      rules[id] = { scope: scope.scope, action: DIRECT_SQL, tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [] };
+    }
     (scope.read ?? []).forEach((read, index) => {
       const id = `${scope.scope}/read/${index}`;
       policies[id] = readPolicy(card, read, `scopes[${s}].read[${index}]`);
@@ -134,6 +141,7 @@ export function compile(input: CompileInput): CompiledScope {
     environment,
     cardDigest: cardDigest(card),
     trustedFrom: card.request['trusted-from'],
+    directSql: card.scopes.some((scope) => scope['direct-sql'] === true),
     production: holdsProductionData(card, environment),
     policies,
     rules,
@@ -141,6 +149,9 @@ export function compile(input: CompileInput): CompiledScope {
     grants: grants(card, actions),
   };
 }
+
+/** Name of the tool that runs SQL of the agent's own. */
+export const DIRECT_SQL = 'select_sql';
 
 /** Name of the gated read that a card's `read` of a table turns into. */
 export function readActionName(table: string): string {
@@ -286,6 +297,10 @@ function tools(card: Card, actions: ReadonlyMap<string, Manifest>): Record<strin
       sinks: manifest.sinks,
       returns: manifest.returns,
     };
+  }
+  if (card.scopes.some((scope) => scope['direct-sql'])) {
+    if (actions.has(DIRECT_SQL)) throw new ControlsError('ActionDuplicate', `${DIRECT_SQL} is an action, and also what direct SQL is called; rename the action`);
+    made[DIRECT_SQL] = { kind: 'sql', schema: sqlTool(DIRECT_SQL), effect: 'read', manifestDigest: sha256Hex(DIRECT_SQL), sinks: [], returns: 'untrusted' };
   }
   for (const table of new Set(reads.map((read) => read.table))) {
     const name = readActionName(table);

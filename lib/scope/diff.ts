@@ -52,6 +52,7 @@ function inputs(card: Card): string[] {
 }
 
 function scopes(before: Scope, next: Scope, tell: Tell): void {
+  if (before['direct-sql'] !== next['direct-sql']) tell(next['direct-sql'] ? 'widened' : 'narrowed', next['direct-sql'] ? 'writes SQL of its own' : 'writes no SQL of its own any more');
   keyed(before.read ?? [], next.read ?? [], ({ table }) => table, {
     added: ({ table, columns }) => tell('widened', `reads ${columns.map((column) => `${table}.${column}`).join(', ')}`),
     removed: ({ table }) => tell('narrowed', `reads no ${table} any more`),

@@ -28,6 +28,11 @@ export function readTool(name: string, table: string, columns: readonly string[]
   };
 }
 
+/** What the model is shown of SQL of its own. */
+export function sqlTool(name: string): ToolSchema {
+  return { name, description: 'Runs one SELECT statement over the tables and columns this agent may read, in a read-only transaction.', inputSchema: root({ query: { type: 'string', minLength: 1, maxLength: 8_000 } }, ['query']) };
+}
+
 function root(properties: Record<string, unknown>, required: readonly string[]): Record<string, unknown> {
   return { $schema: 'https://json-schema.org/draft/2020-12/schema', ...closed(properties, required) };
 }

@@ -67,7 +67,7 @@ describe('a card that is right', () => {
     ['a card that is one word', 'outreach', /^CardInvalid: card\.yaml:1: the card: got "outreach", expected object/],
     ['a name that is none', CARD_TEXT.replace('agent: outreach-closer', 'agent: Outreach Closer'), /agent: got "Outreach Closer", expected text that matches \^\[a-z\]/],
     ['a purpose of one word', CARD_TEXT.replace(/purpose: .*/, 'purpose: mail'), /purpose: got "mail"; it must NOT have fewer than 20 characters/],
-    ['an end date without a standing approval', CARD_TEXT.replace('tier: verify,', 'tier: verify, until: 2027-01-01,'), /approval: got .* which is not allowed here; see scope-card\.schema\.json/],
+    ['an end date without a standing approval', CARD_TEXT.replace('tier: verify,', 'tier: verify, until: 2027-01-01,'), /approval: got .*; granted-by and until belong to tier standing, and to no other/],
     ['an environment that reads like a number', CARD_TEXT.replace('dev: { data: synthetic }', '"1": { data: none }'), /card\.yaml:\d+: environments\[1\]\.data: got "none"/],
     ['a day that is none', CARD_TEXT.replace('review-by: 2027-03-31', 'review-by: 2027-02-31'), /^CardInvalid: card\.yaml:\d+: review-by: got "2027-02-31", which is no day/],
     ['a standing approval until a day that is none', CARD_TEXT.replace(/approval: \{.*\}/, 'approval: { tier: standing, granted-by: cfo, until: 2027-13-01 }\n        bounds: { subject: { longest: 9 } }'), /^CardInvalid: card\.yaml:\d+: scopes\[0\]\.call\[0\]\.approval\.until: got "2027-13-01", which is no day/],

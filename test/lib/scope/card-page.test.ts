@@ -11,6 +11,7 @@ const everything = card((of) => {
     { action: 'update_tier', bounds: { tier: { in: ['free', 'growth'] } }, limits: [{ 'at-most': 200, per: 'hour' }], approval: { tier: 'auto' } },
     { action: 'issue_refund', bounds: { amount: { 'less-than': { currency: 'USD', 'minor-units': 50_000 } }, charge_id: { matches: ['ch_*'], shortest: 4, longest: 9 }, count: { equals: 1 } }, requires: ['written-justification'], limits: [{ 'sum-of': 'amount', 'at-most': { currency: 'USD', 'minor-units': 5 }, per: 'run' }], approval: { tier: 'standing', 'granted-by': 'cfo', until: '2027-01-31', approvers: ['payments'] } },
   );
+  of.scopes[0]['direct-sql'] = true;
   of.scopes[0].aws = [{ actions: ['s3:GetObject'], resources: ['arn:aws:s3:::x/y'] }];
 });
 const ALL = [SEND_EMAIL, UPDATE_TIER, ISSUE_REFUND, { ...UPDATE_TIER, name: 'look_up', effect: 'read' as const }];

@@ -121,6 +121,13 @@ describe('what no target could enforce', () => {
     expect(compileSql(scope, 'controls')).toEqual(expect.arrayContaining(['grant insert ("tier") on "public"."customer" to "controls-agent-outreach-closer"', 'grant update ("tier") on "public"."customer" to "controls-agent-outreach-closer"']));
   });
 
+  it('gives SQL of its own a tool, a rule, and no trust', () => {
+    const scope = compiled(card((of) => { of.scopes[0]['direct-sql'] = true; }));
+    expect(scope.tools.select_sql).toMatchObject({ kind: 'sql', effect: 'read', returns: 'untrusted' });
+    expect(scope.rules['scope://outreach.send.cold/direct-sql']).toMatchObject({ kind: 'auto', scope: 'scope://outreach.send.cold' });
+    expect([scope.directSql, compiled(card()).directSql]).toEqual([true, false]);
+  });
+
   it('refuses to sum what may be less than nothing', () => {
     const balance = { ...ISSUE_REFUND, parameters: { ...ISSUE_REFUND.parameters, balance: { type: 'integer' as const, min: -1, max: 1 } } };
     expect(() => compiled(refunds((of) => { of.limits = [{ 'at-most': 5, per: 'day', 'sum-of': 'balance' }]; }), [balance])).toThrow(/^BoundUnenforceable: .*sum-of: balance may be -1, and what is less than nothing would make room for more/);
@@ -147,6 +154,7 @@ describe('what no target could enforce', () => {
 
   it('refuses an action that is called like a gated read', () => {
     expect(() => compiled(card(), [...ALL, { ...SEND_EMAIL, name: 'read_leads' }])).toThrow(/^ActionDuplicate: read_leads/);
+    expect(() => compiled(card((of) => { of.scopes[0]['direct-sql'] = true; }), [...ALL, { ...SEND_EMAIL, name: 'select_sql' }])).toThrow(/^ActionDuplicate: select_sql/);
   });
 
   it('refuses a column of an action without its table', () => {
