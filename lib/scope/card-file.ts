@@ -128,8 +128,6 @@ function sentence(error: ErrorObject, source: Source): string {
       return `${at(source, path)}: ${got}, expected text that matches ${String(params.pattern)}`;
     case 'not':
       return `${at(source, path)}: ${got}; granted-by and until belong to tier standing, and to no other; name the tier, or take them out`;
-    case 'anyOf':
-      return `${at(source, path)}: ${got}, which is not allowed here; see scope-card.schema.json`;
     default:
       return `${at(source, path)}: ${got}; it ${String(error.message)}`;
   }
