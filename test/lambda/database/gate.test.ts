@@ -221,6 +221,15 @@ describe('what was agreed on', () => {
     await db.owner.query("update controls.scope set approved_by = 'x'");
   });
 
+  it('is approved automatically only where nobody is named who could sign', async () => {
+    await db.owner.query("insert into controls.setting values ('automatic_approval', 'false')");
+    await db.register(card((of) => { of.agent = 'unsigned'; }), [SEND_EMAIL]);
+    await expect(db.startRun('unsigned')).rejects.toThrow('CardNotApproved');
+    await db.owner.query("delete from controls.setting where name = 'automatic_approval'");
+    await db.register(card((of) => { of.agent = 'unsigned'; }), [SEND_EMAIL]);
+    await db.startRun('unsigned');
+  });
+
   it('needs a person\'s approval where the card says production data, whatever the environment is called', async () => {
     await db.register(card((of) => { of.agent = 'auto-closer'; }), [SEND_EMAIL]);
     await db.startRun('auto-closer');

@@ -6,7 +6,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { describe, expect, it } from 'vitest';
-import { AgentAction, AgentControls, AgentIdentity, ScopeCard } from '../../../lib';
+import { Access, AgentAction, AgentControls, AgentIdentity, ScopeCard } from '../../../lib';
 import { AccessModel } from '../../../lib/access/access-model';
 import { cardFromObject } from '../../../lib/scope/card-file';
 import { card, SEND_EMAIL } from '../../support/cards';
@@ -144,6 +144,18 @@ describe('anybody else', () => {
       allow(role, ['lambda:InvokeFunction'], ['arn:aws:lambda:eu-central-1:111122223333:function:something-else']);
       allow(role, ['secretsmanager:GetSecretValue'], ['arn:aws:secretsmanager:eu-central-1:111122223333:secret:stripe-AbCdEf']);
     })).toBe('synthesizes');
+  });
+});
+
+describe('what a resource gives by itself', () => {
+  it('counts: a bucket that names the agent is open to it, and what its boundary refuses stays refused', () => {
+    const { app } = made(({ stack, closer }) => {
+      new s3.CfnBucketPolicy(stack, 'Policy', { bucket: 'crown', policyDocument: { Statement: [{ Effect: 'Allow', Principal: { AWS: closer.roleArn }, Action: ['s3:GetObject', 'kms:Decrypt'], Resource: 'arn:aws:s3:::crown/*' }] } });
+    });
+    const agent = AccessModel.fromApp(app).agent('outreach-closer');
+    expect(() => agent.assertCannot(Access.aws('s3:GetObject', 'arn:aws:s3:::crown/x'))).toThrow(/^AccessOpen: outreach-closer can s3:GetObject/);
+    agent.assertCannot(Access.aws('s3:GetObject', 'arn:aws:s3:::other/x'));
+    agent.assertCannot(Access.aws('kms:Decrypt', 'arn:aws:s3:::crown/x'));
   });
 });
 

@@ -1,8 +1,9 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { App, Stack } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { describe, expect, it } from 'vitest';
-import { AgentControls, AgentIdentity, ScopeCard } from '../../../lib';
+import { AgentControls, AgentIdentity, CardApprover, ScopeCard } from '../../../lib';
 import { agentPolicyName, agentRoleName } from '../../../lib/scope/names';
 import { card, SEND_EMAIL } from '../../support/cards';
 import { action, stack } from '../../support/stack';
@@ -118,4 +119,29 @@ describe('synth refuses', () => {
     const of = stack();
     expect(() => ScopeCard.fromObject(card((it) => { it.purpose = `Runs in the region ${of.region}, wherever that is.`; }))).toThrow(/^CardNeedsLiteral: card\.purpose/);
   });
+});
+
+describe('who may approve cards', () => {
+  const key = (): string => generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }) as string;
+  const [one, two] = [key(), key()];
+  it.each([
+    ['one key under two names', [CardApprover.fromPublicKey('ada', one)], [CardApprover.fromPublicKey('bo', one)]],
+    ['one name with two keys', [CardApprover.fromPublicKey('ada', one), CardApprover.fromPublicKey('ada', two)], []],
+  ])('is refused: %s', (_what, cardApprovers, standingApprovers) => {
+    expect(() => new AgentControls(new Stack(new App(), 'Test'), 'Controls', { cardApprovers, standingApprovers })).toThrow(/^CardApproverDuplicate: .* a person has one name, one key and one duty/);
+  });
+});
+
+describe('an agent that only a trigger may ask', () => {
+  const warned = (trigger: boolean): boolean => {
+    const app = new App();
+    const of = new Stack(app, 'Test');
+    const controls = new AgentControls(of, 'Controls');
+    controls.addAction('Send', { code: action(SEND_EMAIL) });
+    const agent = controls.addAgent('Asked', { card: ScopeCard.fromObject(card((made) => { made.request = { 'trusted-from': 'trigger' }; })) });
+    if (trigger) agent.grantTrigger(new iam.Role(of, 'Desk', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
+    app.synth();
+    return agent.node.metadata.some(({ data }) => String(data).includes('call grantTrigger'));
+  };
+  it('is warned of when none may', () => expect([warned(false), warned(true)]).toEqual([true, false]));
 });
