@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Pool } from 'pg';
 import { to } from 'pg-copy-streams';
-import { LOG_ROWS } from '../lambda/audit/queries';
+import { logRows } from '../lambda/audit/queries';
 import { MIGRATIONS } from '../lambda/database/migrations';
-import { verifyByCopy } from '../local/postgres/copy-log';
+import { IN_ORDER, verifyByCopy } from '../local/postgres/copy-log';
 import { startPostgres } from '../local/postgres/launcher';
 import { paired, Row } from './measure';
 
 const WRITERS = 16;
 const SECONDS = 1.5;
-const FACTS = JSON.stringify({ action: 'send_email', verdict: 'hold', scope: 'scope://outreach.send.cold', rule: 'scope://outreach.send.cold/call/0', tier: 'verify', card_digest: 'a'.repeat(64), policy_digest: 'b'.repeat(64), model: 'model@2026-01-01' });
+const FACTS = JSON.stringify({ scope: 'scope://outreach.send.cold', rule: 'scope://outreach.send.cold/call/0', tier: 'verify', card_digest: 'a'.repeat(64), policy_digest: 'b'.repeat(64), model: 'model@2026-01-01' });
 const INPUTS = JSON.stringify({ request: 'Follow up with L_1029 and tell her about the new prices.', reason: 'no touch for 14 days', saw: ['11111111-1111-4111-8111-111111111111'] });
 const OUTPUT = JSON.stringify({ lead_id: 'L_1029', to: 'buyer@example.com', subject: 'Hello', body: 'x'.repeat(400) });
 const DECISION = '00000000-0000-4000-8000-000000000001';
@@ -25,16 +25,18 @@ export async function audit(progress: (what: string) => void): Promise<Record<st
   const pool = new Pool({ ...options, max: WRITERS });
   try {
     for (const migration of MIGRATIONS) for (const statement of migration.statements('bench')) await pool.query(statement);
-    // The same content in two plain tables: an entry without chain, and its payload.
-    await pool.query(`create table plain_entry (at timestamptz, kind text, login text, agent text, run_id text, decision_id uuid, facts text);
-      create table plain_payload (decision_id uuid, part text, body text); create index on plain_entry (decision_id); create index on plain_entry (run_id)`);
-    const entry = { kind: 'call.intent', agent: 'outreach-closer', run: 'run-1', decision: DECISION, facts: FACTS, inputs: INPUTS, output: OUTPUT };
+    // The same content in two plain tables, which can be searched as the log can: an entry without chain, and its payload.
+    await pool.query(`create table plain_entry (at timestamptz, kind text, login text, agent text, run_id text, decision_id uuid, action text, reference text, approver text, outcome text, facts text);
+      create table plain_payload (decision_id uuid, inputs text, output text); create index on plain_entry (decision_id); create index on plain_entry (run_id); create index on plain_entry (agent, at);
+      create index on plain_entry (action, at); create index on plain_entry (reference) where reference is not null; create index on plain_entry (approver) where approver is not null;
+      create index on plain_payload (decision_id); create index on plain_payload using gin (to_tsvector('simple', inputs))`);
+    const entry = { kind: 'call.intent', agent: 'outreach-closer', run: 'run-1', decision: DECISION, action: 'send_email', outcome: 'hold', facts: FACTS, inputs: INPUTS, output: OUTPUT };
     const chain = { text: 'select audit.chain($1::json)', name: 'chain' };
     const plain = {
       name: 'plain',
-      text: `with content as (select * from json_to_recordset($1::json) as e(kind text, agent text, run text, decision uuid, facts text, inputs text, output text)),
-        entries as (insert into plain_entry select clock_timestamp(), kind, session_user, agent, run, decision, facts from content)
-        insert into plain_payload select decision, part, body from content, lateral (values ('inputs', inputs), ('output', output)) p(part, body)`,
+      text: `with content as (select * from json_to_recordset($1::json) as e(kind text, agent text, run text, decision uuid, action text, reference text, approver text, outcome text, facts text, inputs text, output text)),
+        entries as (insert into plain_entry select clock_timestamp(), kind, session_user, agent, run, decision, action, reference, approver, outcome, facts from content)
+        insert into plain_payload select decision, inputs, output from content`,
     };
     const rate = (statement: { name: string; text: string }, writers: number, batch: number) => async (): Promise<number> => {
       const values = [JSON.stringify(Array.from({ length: batch }, () => entry))];
@@ -43,11 +45,14 @@ export async function audit(progress: (what: string) => void): Promise<Record<st
       const began = process.hrtime.bigint();
       await Promise.all(Array.from({ length: writers }, async () => {
         const client = await pool.connect();
-        while (Date.now() < end) {
-          await client.query({ ...statement, values });
-          written += batch;
+        try {
+          while (Date.now() < end) {
+            await client.query({ ...statement, values });
+            written += batch;
+          }
+        } finally {
+          client.release();
         }
-        client.release();
       }));
       return written / (Number(process.hrtime.bigint() - began) / 1e9);
     };
@@ -72,7 +77,10 @@ export async function audit(progress: (what: string) => void): Promise<Record<st
       const { ok, findings } = await verifyByCopy(client);
       if (!ok) throw new Error(`the log of the bench does not verify: ${findings[0]?.sentence ?? ''}`);
     }), () => seconds(async () => {
-      for await (const chunk of client.query(to(`copy (${LOG_ROWS}) to stdout (format binary)`)) as AsyncIterable<Buffer>) void chunk;
+      await client.query('begin');
+      await client.query(IN_ORDER);
+      for await (const chunk of client.query(to(`copy (${logRows()}) to stdout (format binary)`)) as AsyncIterable<Buffer>) void chunk;
+      await client.query('commit');
     }));
     await client.end();
     return { 'append.16-writers': writers, 'append.batch-100': batches, 'verify.stream': stream };

@@ -43,7 +43,7 @@ export async function openLog({ local, folder, name }: LogOptions): Promise<Log>
 }
 
 function deployed(client: RDSDataClient, log: DataApiLog): Log {
-  return { local: false, verify: (progress) => log.verify(progress), decisions: (limit, filter) => log.decisions(limit, filter), rows: (sql, values) => log.rows(sql, values), close: () => Promise.resolve(client.destroy()) };
+  return { local: false, verify: (progress) => log.verify(undefined, progress), decisions: (limit, filter) => log.decisions(limit, filter), rows: (sql, values) => log.rows(sql, values), close: () => Promise.resolve(client.destroy()) };
 }
 
 async function openLocal(folder: string): Promise<Log> {
@@ -53,7 +53,7 @@ async function openLocal(folder: string): Promise<Log> {
   await client.connect().catch((error: unknown) => { throw new Error(`the local runtime of ${folder} does not answer (${(error as Error).message}); start it again`); });
   return {
     local: true,
-    verify: (progress) => verifyByCopy(client, progress),
+    verify: (progress) => verifyByCopy(client, undefined, progress),
     decisions: async (limit, { agent, runId }) => (await client.query<Record<string, unknown>>(
       `${DECISIONS} where ($1::text is null or agent = $1) and ($2::text is null or run_id = $2) order by audit.decision.time desc limit $3`, [agent ?? null, runId ?? null, limit])).rows.reverse(),
     rows: async (sql, values = {}) => (await client.query<Record<string, unknown>>(sql.replaceAll(/(?<!:):([a-z]+)/g, (_, name: string) => `$${Object.keys(values).indexOf(name) + 1}`), Object.values(values))).rows,

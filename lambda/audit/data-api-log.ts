@@ -1,7 +1,8 @@
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
 import { Login, parameter, Value } from '../database/connection';
 import { DECISIONS, HEADS, LOG_PAGE, ORPHANS } from './queries';
-import { HeadRow, LogRow, uuid, Verification, Verifier } from './verify';
+import { digestOf, payloadRecord } from './hashing';
+import { HeadRow, LogRow, Verification, Verifier } from './verify';
 
 /** Entries a page: the Data API answers with 1 MiB at most. */
 const LARGEST_PAGE = 500;
@@ -13,14 +14,14 @@ export class DataApiLog {
   public constructor(private readonly client: RDSDataClient, private readonly login: Login) {}
 
   /** @param progress told how many entries were read. */
-  public async verify(progress: (entries: number) => void = () => undefined): Promise<Verification> {
-    const verifier = new Verifier();
+  public async verify(verifier = new Verifier(), progress: (entries: number) => void = () => undefined): Promise<Verification> {
+    const since = JSON.stringify(Object.fromEntries(Object.entries(verifier.since).map(([head, seq]) => [head, Number(seq)])));
     verifier.pin(await this.heads()); // no snapshot spans several statements: agents may go on while this reads
     let after = { head: -1, seq: 0 };
     for (let limit = LARGEST_PAGE; ;) {
       let rows: Row[];
       try {
-        rows = await this.rows(LOG_PAGE, { ...after, limit });
+        rows = await this.rows(LOG_PAGE, { ...after, since, limit });
       } catch (error) {
         if (limit === 1 || !(error instanceof Error) || !/size limit/.test(error.message)) throw error;
         limit = Math.ceil(limit / 4); // large payloads: take fewer
@@ -57,24 +58,9 @@ export class DataApiLog {
 }
 
 function logRow(row: Row): LogRow {
-  const text = (name: string): string | null => (row[name] === null ? null : String(row[name]));
   const bytes = (name: string, encoding: 'utf8' | 'hex'): Buffer | null => (row[name] === null ? null : Buffer.from(String(row[name]), encoding));
-  const inputsDigest = bytes('inputs_digest', 'hex');
-  const outputDigest = bytes('output_digest', 'hex');
-  const at = Buffer.allocUnsafe(8);
-  at.writeBigInt64BE(BigInt(row.at as number));
-  const fields = [bytes('kind', 'utf8'), bytes('login', 'utf8'), bytes('agent', 'utf8'), bytes('run', 'utf8'), bytes('decision', 'hex'), bytes('facts', 'utf8'), inputsDigest, outputDigest].flatMap(field);
-  const decision = text('decision');
   return {
-    place: String(row.place), head: Number(row.head), seq: BigInt(row.seq as number), hash: bytes('hash', 'hex')?.toString('latin1') ?? '', content: Buffer.concat([at, ...fields]),
-    describe: () => ({ kind: String(row.kind), decisionId: decision === null ? null : uuid(decision) }),
-    inputsDigest: inputsDigest?.toString('latin1') ?? null, outputDigest: outputDigest?.toString('latin1') ?? null, part: text('part') as LogRow['part'], salt: bytes('salt', 'hex'), body: bytes('body', 'utf8'),
+    place: String(row.place), head: Number(row.head), seq: BigInt(row.seq as number), hash: digestOf(String(row.hash)), record: bytes('record', 'hex') as Buffer,
+    inputs: payloadRecord(bytes('inputs_salt', 'hex'), bytes('inputs', 'utf8')), output: payloadRecord(bytes('output_salt', 'hex'), bytes('output', 'utf8')),
   };
-}
-
-/** Length and bytes, or -1 for null: docs/audit-format.md, field. */
-function field(bytes: Buffer | null): Buffer[] {
-  const length = Buffer.allocUnsafe(4);
-  length.writeInt32BE(bytes?.length ?? -1);
-  return bytes ? [length, bytes] : [length];
 }

@@ -1,4 +1,5 @@
-import * as crypto from 'node:crypto';
+import { EntryRecord } from './entry-record';
+import { Digest, digestOf, genesis, hex, link, payloadOf, payloadRecord, sha256 } from './hashing';
 
 /** One row of the log as it is read for verification: an entry, with one chunk of its payload or none. */
 export interface LogRow {
@@ -7,15 +8,10 @@ export interface LogRow {
   readonly head: number;
   readonly seq: bigint;
   readonly hash: Digest;
-  /** What is hashed: time, then the fields, each with its length. */
-  readonly content: Buffer;
-  /** For what is told of a finding. */
-  describe(): { readonly kind: string; readonly decisionId: string | null };
-  readonly inputsDigest: Digest | null;
-  readonly outputDigest: Digest | null;
-  readonly part: 'inputs' | 'output' | null;
-  readonly salt: Buffer | null;
-  readonly body: Buffer | null;
+  /** What is hashed: of the entry, and of each part of its payload. */
+  readonly record: Buffer;
+  readonly inputs: Buffer;
+  readonly output: Buffer;
 }
 
 /** Where a chain ends, as the database says. */
@@ -27,8 +23,10 @@ export interface HeadRow {
 
 /** One thing that is not as it was written. */
 export interface Finding {
-  readonly problem: 'entry altered' | 'entries missing' | 'entry twice' | 'payload altered' | 'payload missing' | 'payload without entry' | 'chain end differs';
-  /** `head:seq`, or a range of it. */
+  readonly problem:
+    | 'entry altered' | 'entries missing' | 'entry twice' | 'chain end differs' | 'payload altered' | 'payload missing' | 'payload without entry'
+    | 'checkpoint contradicted' | 'log rewound' | 'statement invalid' | 'erasure not carried out' | 'not recorded' | 'book differs' | 'view differs' | 'schema altered';
+  /** `head:seq`, or a range of it; what else it is about otherwise. */
   readonly entries: string;
   readonly decisionId: string | null;
   readonly sentence: string;
@@ -39,39 +37,41 @@ export interface Verification {
   readonly ok: boolean;
   readonly entries: number;
   readonly payloads: number;
+  /** Payloads that were erased, with a signed statement that says so. */
+  readonly erased: number;
   readonly findings: readonly Finding[];
 }
 
-const GENESIS = Buffer.from('agent-controls/head/1');
-const ENTRY = Buffer.from('agent-controls/entry/1');
+/** A range of a chain that retention took away, as a signed statement says. */
+export interface DroppedRange {
+  readonly head: number;
+  readonly from: bigint;
+  readonly to: bigint;
+  /** Hash of the last entry of the range, from which the chain goes on. */
+  readonly hash: Digest;
+  readonly statement: string;
+}
 
-/** 32 bytes as text, one character a byte: three times as fast to make as a `Buffer`, and compared at once. */
-export type Digest = string;
+/** What signed statements outside the database say of the log. */
+export interface Anchors {
+  /** Hashes that checkpoints saw, by head and number. */
+  readonly seen: ReadonlyMap<number, ReadonlyMap<bigint, { readonly hash: Digest; readonly checkpoint: number }>>;
+  /** Erased payloads by `head:seq`, with the id of the statement. */
+  readonly erased: ReadonlyMap<string, string>;
+  readonly dropped: readonly DroppedRange[];
+  /** What was wrong with the statements themselves. */
+  readonly findings: readonly Finding[];
+}
 
-/** The digest in hex, as people and other languages write it. */
-export const hex = (digest: Digest): string => Buffer.from(digest, 'latin1').toString('hex');
+const NO_ANCHORS: Anchors = { seen: new Map(), erased: new Map(), dropped: [], findings: [] };
 
-// `crypto.hash` spares an object per digest; Node 20.12 has it.
-const sha256: (bytes: Buffer) => Digest = typeof crypto.hash === 'function'
-  ? (bytes) => crypto.hash('sha256', bytes, 'binary')
-  : (bytes) => crypto.createHash('sha256').update(bytes).digest('binary');
-
-/** Digest of a few pieces of bytes, joined in a buffer that is used again and again. */
-class Digester {
-  private buffer = Buffer.allocUnsafe(64 * 1024);
-
-  public of(...pieces: readonly (Buffer | Digest)[]): Digest {
-    let length = 0;
-    for (const piece of pieces) length += piece.length;
-    if (length > this.buffer.length) this.buffer = Buffer.allocUnsafe(length * 2);
-    let at = 0;
-    for (const piece of pieces) {
-      if (typeof piece === 'string') this.buffer.write(piece, at, 'latin1');
-      else this.buffer.set(piece, at);
-      at += piece.length;
-    }
-    return sha256(this.buffer.subarray(0, length));
-  }
+/** How far a verification came; text, so that it can be kept in a file. */
+export interface Progress {
+  readonly chains: Readonly<Record<string, { readonly seq: string; readonly hash: string }>>;
+  readonly entries: number;
+  readonly payloads: number;
+  readonly erased: number;
+  readonly findings: readonly Finding[];
 }
 
 interface Chain {
@@ -79,40 +79,75 @@ interface Chain {
   hash: Digest;
 }
 
-interface Payload {
-  readonly salt: Buffer;
-  readonly body: Buffer;
-  /** Whether its chunks carry different salts. */
-  readonly mixed: boolean;
+/** An entry whose chunks are still coming. */
+interface Open {
+  readonly row: LogRow;
+  inputs: Buffer;
+  output: Buffer;
 }
 
+/** Start of the text of `kind` inside a record: after the count, the format, `at`, and the header of `kind`. */
+const KIND_AT = 4 + (8 + 22) + (8 + 8) + 8;
+/** A part of a payload that is not there: both lengths are -1. */
+const NOTHING_BYTES = 20;
+
 /**
- * Verifies the log from its rows alone: nothing that the database says of a digest is believed, each is computed again. Takes rows
- * in the order of head and seq, and keeps one at a time, so memory does not grow with the log.
+ * Verifies the log from its rows and from signed statements: nothing that the database says of a digest is believed, each is computed again.
+ * Takes rows in the order of head and seq, and keeps one at a time, so memory does not grow with the log.
  */
 export class Verifier {
   private readonly chains = new Map<number, Chain>();
   private readonly findings: Finding[] = [];
-  private readonly digest = new Digester();
-  private readonly number = Buffer.allocUnsafe(10);
+  private readonly pinned = new Map<number, HeadRow>();
+  /** Statements that excused something, and those that an entry tells of. */
+  private readonly used = new Set<string>();
+  private readonly told = new Set<string>();
   private entries = 0;
   private payloads = 0;
-  private readonly pinned = new Map<number, HeadRow>();
-  private open: { row: LogRow; parts: { inputs?: Payload; output?: Payload } } | undefined;
+  private erased = 0;
+  private open: Open | undefined;
 
-  /** @param mostFindings after which finding no more are kept; the first ones name the damage. */
-  public constructor(private readonly mostFindings = 100) {}
+  /**
+   * @param anchors what signed statements say.
+   * @param start where to begin: at a checkpoint, or where an earlier verification was interrupted.
+   * @param partial whether entries before `start` were never read: what they would tell is not asked.
+   * @param mostFindings after which finding no more are kept; the first ones name the damage.
+   */
+  public constructor(private readonly anchors: Anchors = NO_ANCHORS, start?: Progress, private readonly partial = false, private readonly mostFindings = 100) {
+    if (!start) {
+      this.findings.push(...anchors.findings.slice(0, mostFindings));
+      return;
+    }
+    for (const [head, { seq, hash }] of Object.entries(start.chains)) this.chains.set(Number(head), { seq: BigInt(seq), hash: digestOf(hash) });
+    this.findings.push(...start.findings);
+    [this.entries, this.payloads, this.erased] = [start.entries, start.payloads, start.erased];
+  }
 
   /** Entries seen so far. */
   public get count(): number { return this.entries; }
 
+  /** The places after which entries are to be read. */
+  public get since(): Record<number, bigint> {
+    return Object.fromEntries([...this.chains].map(([head, { seq }]) => [head, seq]));
+  }
+
+  /** How far it came. What was taken of an entry that is still open is taken again. */
+  public progress(): Progress {
+    return {
+      chains: Object.fromEntries([...this.chains].map(([head, { seq, hash }]) => [head, { seq: String(seq), hash: hex(hash) }])),
+      entries: this.entries, payloads: this.payloads, erased: this.erased, findings: this.findings,
+    };
+  }
+
   public add(row: LogRow): void {
-    if (this.open && this.open.row.place !== row.place) this.close();
-    this.open ??= { row, parts: {} };
-    if (row.part !== null && row.salt !== null && row.body !== null) {
-      const before = this.open.parts[row.part];
-      this.open.parts[row.part] = before ? { salt: row.salt, body: Buffer.concat([before.body, row.body]), mixed: before.mixed || !before.salt.equals(row.salt) } : { salt: row.salt, body: row.body, mixed: false };
+    const { open } = this;
+    if (open && open.row.seq === row.seq && open.row.head === row.head && open.row.place === row.place) {
+      open.inputs = joined(open.inputs, row.inputs);
+      open.output = joined(open.output, row.output);
+      return;
     }
+    if (open) this.close(open);
+    this.open = { row, inputs: row.inputs, output: row.output };
   }
 
   /**
@@ -128,9 +163,10 @@ export class Verifier {
    * @param orphans payload rows whose entry is gone, as `head:seq`.
    */
   public finish(heads: readonly HeadRow[], orphans: readonly string[]): Verification {
-    this.close();
+    if (this.open) this.close(this.open);
     for (const { head, seq, hash } of heads) {
       const chain = this.chain(head);
+      this.skipDropped(head, chain, seq);
       const pinned = this.pinned.get(head);
       // With a pin, rows may end anywhere between the two ends; the pin itself was checked as it went by.
       if (pinned && chain.seq >= pinned.seq && chain.seq <= seq) continue;
@@ -140,75 +176,135 @@ export class Verifier {
     }
     for (const head of this.chains.keys()) if (!heads.some((known) => known.head === head)) this.found('chain end differs', `${head}:*`, null, `chain ${head} has entries and no head`);
     for (const orphan of orphans) this.found('payload without entry', orphan, null, `payload of ${orphan} has no entry`);
-    return { ok: this.findings.length === 0, entries: this.entries, payloads: this.payloads, findings: this.findings };
+    for (const [head, seen] of this.anchors.seen) this.rewound(head, seen);
+    if (!this.partial) for (const statement of this.used) if (!this.told.has(statement)) this.found('not recorded', statement, null, `${statement} is signed, and no entry tells of it`);
+    return { ok: this.findings.length === 0, entries: this.entries, payloads: this.payloads, erased: this.erased, findings: this.findings };
   }
 
-  private close(): void {
-    if (!this.open) return;
-    const { row, parts } = this.open;
+  private close({ row, inputs, output }: Open): void {
     this.open = undefined;
     this.entries += 1;
     this.link(row);
-    this.payload(row, 'inputs', row.inputsDigest, parts.inputs);
-    this.payload(row, 'output', row.outputDigest, parts.output);
+    const digests = digestsAt(row.record);
+    this.payload(row, 'inputs', digestAt(row.record, digests), inputs);
+    this.payload(row, 'output', digestAt(row.record, digests + (row.record.readInt32BE(digests) < 0 ? 8 : 40)), output);
+    const initial = row.record[KIND_AT];
+    if (initial === 101 || initial === 114) this.recorded(row); // erasure, retention
   }
 
   private link(row: LogRow): void {
     const chain = this.chain(row.head);
-    const place = `${row.head}:${row.seq}`;
     if (row.seq <= chain.seq) {
-      this.found('entry twice', place, row, `${place} is there more than once, or out of order`);
+      this.found('entry twice', `${row.head}:${row.seq}`, row, `${row.head}:${row.seq} is there more than once, or out of order`);
       return;
     }
+    if (row.seq > chain.seq + 1n) this.skipDropped(row.head, chain, row.seq - 1n);
     const missing = row.seq > chain.seq + 1n;
     if (missing) this.found('entries missing', range(row.head, chain.seq + 1n, row.seq - 1n), null, `${range(row.head, chain.seq + 1n, row.seq - 1n)} is gone`);
-    this.number.writeInt16BE(row.head, 0);
-    this.number.writeBigInt64BE(row.seq, 2);
-    const hash = this.digest.of(chain.hash, this.number, this.digest.of(ENTRY, row.content));
+    const hash = link(chain.hash, row.head, row.seq, sha256(row.record));
     // After a gap nothing is known of what came before; the chain is taken up again from what is stored.
     if (!missing && hash !== row.hash) {
-      this.found('entry altered', place, row, `${place} (${row.describe().kind}) is not what was written: its hash does not follow from its columns and the entry before`);
+      this.found('entry altered', `${row.head}:${row.seq}`, row, `${row.head}:${row.seq} (${kindOf(row)}) is not what was written: its hash does not follow from its columns and the entry before`);
     }
     chain.seq = row.seq;
     chain.hash = row.hash;
     const pinned = this.pinned.get(row.head);
-    if (pinned?.seq === row.seq && pinned.hash !== hex(row.hash)) this.found('chain end differs', place, row, `chain ${row.head} ended at ${row.seq} with another hash`);
+    if (pinned?.seq === row.seq && pinned.hash !== hex(row.hash)) this.found('chain end differs', `${row.head}:${row.seq}`, row, `chain ${row.head} ended at ${row.seq} with another hash`);
+    const seen = this.anchors.seen.get(row.head)?.get(row.seq);
+    if (seen && seen.hash !== row.hash) {
+      this.found('checkpoint contradicted', `${row.head}:${row.seq}`, row, `checkpoint ${seen.checkpoint} saw another entry at ${row.head}:${row.seq}: the log was forked at or before it`);
+    }
   }
 
-  private payload(row: LogRow, part: 'inputs' | 'output', digest: Digest | null, payload: Payload | undefined): void {
+  /** Goes over what retention took away, up to `last`. */
+  private skipDropped(head: number, chain: Chain, last: bigint): void {
+    for (;;) {
+      const next = this.anchors.dropped.find((dropped) => dropped.head === head && dropped.from <= chain.seq + 1n && dropped.to > chain.seq && dropped.to <= last);
+      if (!next) return;
+      chain.seq = next.to;
+      chain.hash = next.hash;
+      this.used.add(next.statement);
+    }
+  }
+
+  /** A checkpoint that saw more of a chain than there is now. */
+  private rewound(head: number, seen: ReadonlyMap<bigint, { readonly checkpoint: number }>): void {
+    const { seq: end } = this.chain(head);
+    const last = [...seen].reduce<readonly [bigint, { readonly checkpoint: number }] | undefined>((most, each) => (each[0] > (most?.[0] ?? end) ? each : most), undefined);
+    if (last) this.found('log rewound', range(head, end + 1n, last[0]), null, `checkpoint ${last[1].checkpoint} saw ${head}:${last[0]}, and the chain ends at ${end}: what came after is gone`);
+  }
+
+  private payload(row: LogRow, part: 'inputs' | 'output', digest: Digest | null, record: Buffer): void {
+    const there = record.length > NOTHING_BYTES;
+    if (there && digest !== null && sha256(record) === digest && this.anchors.erased.size === 0) {
+      this.payloads += 1;
+      return;
+    }
+    if (!there && digest === null) return;
     const place = `${row.head}:${row.seq}`;
+    const erased = this.anchors.erased.get(place);
     if (digest === null) {
-      if (payload) this.found('payload altered', place, row, `${place} has ${part} that its entry does not cover`);
-      return;
+      this.found('payload altered', place, row, `${place} has ${part} that its entry does not cover`);
+    } else if (!there && erased === undefined) {
+      this.found('payload missing', place, row, `${part} of ${place} (${kindOf(row)}) are gone, and no signed erasure says why`);
+    } else if (!there && erased !== undefined) {
+      this.erased += 1;
+      this.used.add(erased);
+    } else {
+      this.payloads += 1;
+      if (erased !== undefined) this.found('erasure not carried out', place, row, `${erased} says that ${part} of ${place} are erased, and they are there`);
+      if (sha256(record) !== digest) this.found('payload altered', place, row, `${part} of ${place} (${kindOf(row)}) are not what was written: their digest is another`);
     }
-    if (!payload) {
-      this.found('payload missing', place, row, `${part} of ${place} (${row.describe().kind}) are gone, and no erasure entry says why`);
-      return;
-    }
-    this.payloads += 1;
-    if (payload.mixed || this.digest.of(payload.salt, payload.body) !== digest) this.found('payload altered', place, row, `${part} of ${place} (${row.describe().kind}) are not what was written`);
+  }
+
+  private recorded(row: LogRow): void {
+    const record = new EntryRecord(row.record);
+    if (!/^(erasure|retention)\./.test(record.text('kind') ?? '')) return;
+    const { statement } = JSON.parse(record.text('facts') ?? '{}') as { statement?: string };
+    if (statement !== undefined) this.told.add(statement);
   }
 
   private chain(head: number): Chain {
     const known = this.chains.get(head);
     if (known) return known;
-    const own = Buffer.allocUnsafe(2);
-    own.writeInt16BE(head);
-    const chain = { seq: 0n, hash: this.digest.of(GENESIS, own) };
+    const chain = { seq: 0n, hash: genesis(head) };
     this.chains.set(head, chain);
     return chain;
   }
 
   private found(problem: Finding['problem'], entries: string, row: LogRow | null, sentence: string): void {
-    if (this.findings.length < this.mostFindings) this.findings.push({ problem, entries, decisionId: row?.describe().decisionId ?? null, sentence });
+    if (this.findings.length < this.mostFindings) this.findings.push({ problem, entries, decisionId: row && new EntryRecord(row.record).decision, sentence });
   }
 }
 
-/** A UUID with its dashes, from 32 hex digits. */
-export function uuid(hex: string): string {
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+/** A payload from its chunks, which carry one salt. What does not fit together has no digest that anybody wrote. */
+function joined(before: Buffer, chunk: Buffer): Buffer {
+  const [first, next] = [payloadOf(before), payloadOf(chunk)];
+  if (next.salt === null && next.body === null) return before;
+  if (first.body === null || first.salt === null || next.body === null || !next.salt?.equals(first.salt)) return Buffer.concat([before, chunk]);
+  return payloadRecord(first.salt, Buffer.concat([first.body, next.body]));
 }
 
-function range(head: number, from: bigint, to: bigint): string {
+/** Where the lengths of the last two columns of a record begin. */
+function digestsAt(record: Buffer): number {
+  let at = 8;
+  for (let column = 0; column < 12; column += 1) {
+    const length = record.readInt32BE(at);
+    at += length > 0 ? 8 + length : 8;
+  }
+  return at;
+}
+
+function digestAt(record: Buffer, at: number): Digest | null {
+  const length = record.readInt32BE(at);
+  return length < 0 ? null : record.toString('latin1', at + 4, at + 4 + length);
+}
+
+function kindOf(row: LogRow): string {
+  return new EntryRecord(row.record).text('kind') ?? '';
+}
+
+/** `head:seq`, or `head:from-to`. */
+export function range(head: number, from: bigint, to: bigint): string {
   return from === to ? `${head}:${from}` : `${head}:${from}-${to}`;
 }

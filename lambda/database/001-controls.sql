@@ -218,4 +218,4 @@ do $$ begin
   revoke create on schema public from public;
 end $$;
 
-select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.append}}, {{name.auditor}}]) name;
+select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}]) name;

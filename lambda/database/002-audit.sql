@@ -3,13 +3,13 @@
 create schema audit;
 
 create table audit.entry (
-  head smallint not null, seq bigint not null, at timestamptz not null, kind text not null, login text not null,
-  agent text, run_id text, decision_id uuid, facts text not null, inputs_digest bytea, output_digest bytea, hash bytea not null
+  head smallint not null, seq bigint not null, at timestamptz not null, kind text not null, login text not null, agent text, run_id text, decision_id uuid,
+  action text, reference text, approver text, outcome text, facts text not null, inputs_digest bytea, output_digest bytea, hash bytea not null
 ) partition by range (at);
 
+-- The frozen inputs and output of an entry, in chunks that the Data API returns. Erasure empties it.
 create table audit.payload (
-  head smallint not null, seq bigint not null, at timestamptz not null, part text not null check (part in ('inputs', 'output')),
-  chunk int not null, salt bytea not null, body text not null
+  head smallint not null, seq bigint not null, at timestamptz not null, chunk int not null, inputs_salt bytea, inputs text, output_salt bytea, output text
 ) partition by range (at);
 
 -- fillfactor 10 keeps the updates of a head inside its own page.
@@ -42,13 +42,19 @@ begin
   execute format('alter table audit.%I attach partition audit.%I for values from (%L) to (%L)', p_table, p_table || '_' || p_name, p_month, p_month + interval '1 month');
 end $$;
 
--- (head, seq) is unique inside a partition: a fork by a careless writer fails here, one by the superuser fails verification.
+-- (head, seq) is unique inside a partition: a fork by a careless writer fails here, one by the superuser fails verification. The
+-- others are what a reviewer searches by.
 create function audit.index_partition(p_name text) returns void language plpgsql as $$
 begin
   execute format('create unique index on audit.%I (head, seq)', 'entry_' || p_name);
   execute format('create index on audit.%I (decision_id) where decision_id is not null', 'entry_' || p_name);
   execute format('create index on audit.%I (run_id) where run_id is not null', 'entry_' || p_name);
-  execute format('create unique index on audit.%I (head, seq, part, chunk)', 'payload_' || p_name);
+  execute format('create index on audit.%I (agent, at)', 'entry_' || p_name);
+  execute format('create index on audit.%I (action, at) where action is not null', 'entry_' || p_name);
+  execute format('create index on audit.%I (reference) where reference is not null', 'entry_' || p_name);
+  execute format('create index on audit.%I (approver) where approver is not null', 'entry_' || p_name);
+  execute format('create unique index on audit.%I (head, seq, chunk)', 'payload_' || p_name);
+  execute format('create index %I on audit.%I using gin (to_tsvector(''simple'', inputs)) where inputs is not null', 'payload_' || p_name || '_words', 'payload_' || p_name);
 end $$;
 
 create table audit.entry_default partition of audit.entry default;
@@ -59,77 +65,160 @@ select audit.index_partition('default');
 
 select audit.ensure_partitions(15);
 
--- The way to a head when none was free: this connection's own, waited for a bounded time. A function of its own, because its
--- setting costs more than everything else, and is needed once in a while.
+-- The three rules of the format: what is hashed is a row in Postgres' binary form. A function that is one expression is inlined where it
+-- stands: it costs no call.
+create function audit.digest(p_salt bytea, p_text text) returns bytea language sql stable as 'select sha256(record_send(row(p_salt, p_text)))';
+
+create function audit.leaf(p_at timestamptz, p_kind text, p_login text, p_agent text, p_run text, p_decision uuid, p_action text, p_reference text, p_approver text, p_outcome text, p_facts text, p_inputs bytea, p_output bytea)
+returns bytea language sql stable as
+  $$ select sha256(record_send(row('agent-controls/entry/1'::text, p_at, p_kind, p_login, p_agent, p_run, p_decision, p_action, p_reference, p_approver, p_outcome, p_facts, p_inputs, p_output))) $$;
+
+create function audit.link(p_before bytea, p_head smallint, p_seq bigint, p_leaf bytea) returns bytea language sql immutable as
+  'select sha256(p_before || int2send(p_head) || int8send(p_seq) || p_leaf)';
+
+-- The way to a head when this connection's own is taken: any that nobody holds, or its own after a bounded wait. The wait is a function
+-- of its own, because its setting costs more than everything else.
 create function audit.wait_for_head(out o_head smallint, out o_seq bigint, out o_hash bytea) language plpgsql set lock_timeout = '5s' as $$
 begin
   select head, seq, hash into strict o_head, o_seq, o_hash from audit.head where head = pg_backend_pid() % 64 for update;
 end $$;
 
--- Appends entries to one chain. Digests are computed before a head is taken, so a lock is held for links and inserts only.
--- An entry: {kind, agent, run, decision, facts, inputs, output}; inputs and output are text, kept as payload under a salted digest.
--- The encoding is written out in place: a SQL function a field would cost more than the hashes. Null is four bytes of ones,
--- anything else its length and its bytes, so no two rows have the same encoding.
+create function audit.other_head(out o_head smallint, out o_seq bigint, out o_hash bytea) language plpgsql as $$
+begin
+  select head, seq, hash into o_head, o_seq, o_hash from audit.head for update skip locked limit 1;
+  if not found then select w.o_head, w.o_seq, w.o_hash into o_head, o_seq, o_hash from audit.wait_for_head() w; end if;
+end $$;
+
+-- Payload that one row would make too large for the Data API.
+create function audit.keep_in_chunks(p_head smallint, p_seq bigint, p_at timestamptz, p_inputs_salt bytea, p_inputs text, p_output_salt bytea, p_output text) returns void language sql as $$
+  insert into audit.payload
+    select p_head, p_seq, p_at, chunk, case when inputs is not null then p_inputs_salt end, inputs, case when output is not null then p_output_salt end, output
+    from (select chunk, nullif(substr(p_inputs, chunk * 6000 + 1, 6000), '') as inputs, nullif(substr(p_output, chunk * 6000 + 1, 6000), '') as output
+          from generate_series(0, (greatest(length(p_inputs), length(p_output)) - 1) / 6000) chunk) c
+$$;
+
+-- What is to be appended, while its digests are known and its place is not.
+create type audit.draft as (
+  kind text, agent text, run text, decision uuid, action text, reference text, approver text, outcome text, facts text, inputs text, output text,
+  inputs_salt bytea, output_salt bytea, inputs_digest bytea, output_digest bytea
+);
+
+-- Appends entries to one chain, in their order. Digests are computed before a head is taken, so a lock is held for links and inserts only.
+-- An entry: {kind, agent, run, decision, action, reference, approver, outcome, facts, inputs, output}; inputs and output are canonical JSON
+-- text, kept as payload under a salted digest. One entry is the common case, and takes a way without arrays.
 create function audit.chain(p_entries json) returns void language plpgsql as $$
 declare
   v_at timestamptz := controls.now();
-  v_prefix bytea := 'agent-controls/entry/1'::bytea || int8send((extract(epoch from v_at) * 1000000)::bigint);
-  v_login bytea := int4send(octet_length(session_user::text)) || convert_to(session_user, 'UTF8');
-  v_null constant bytea := '\xffffffff';
-  v_kind text[]; v_agent text[]; v_run text[]; v_decision uuid[]; v_facts text[];
-  v_inputs text[]; v_output text[]; v_salt_in bytea[]; v_salt_out bytea[]; v_in bytea[]; v_out bytea[]; v_leaf bytea[];
-  v_hash bytea[]; v_longest int;
-  v_head smallint; v_first bigint; v_last bytea; v_link bytea;
+  v_login text := session_user;
+  e record;
+  v_in bytea; v_out bytea; v_salt_in bytea; v_salt_out bytea; v_leaf bytea;
+  v_drafts audit.draft[]; v_leaves bytea[]; v_hashes bytea[]; v_longest int;
+  v_head smallint; v_seq bigint; v_hash bytea;
 begin
-  select array_agg(kind), array_agg(agent), array_agg(run), array_agg(decision), array_agg(facts), array_agg(inputs), array_agg(output), array_agg(salt_in), array_agg(salt_out),
-         array_agg(digest_in), array_agg(digest_out), max(greatest(length(inputs), length(output))),
-         array_agg(sha256(v_prefix || int4send(octet_length(kind)) || convert_to(kind, 'UTF8') || v_login || coalesce(int4send(octet_length(agent)) || convert_to(agent, 'UTF8'), v_null)
-           || coalesce(int4send(octet_length(run)) || convert_to(run, 'UTF8'), v_null) || coalesce(int4send(16) || uuid_send(decision), v_null)
-           || int4send(octet_length(facts)) || convert_to(facts, 'UTF8') || coalesce(int4send(32) || digest_in, v_null) || coalesce(int4send(32) || digest_out, v_null)))
-    into v_kind, v_agent, v_run, v_decision, v_facts, v_inputs, v_output, v_salt_in, v_salt_out, v_in, v_out, v_longest, v_leaf
-    from (select *, sha256(salt_in || convert_to(inputs, 'UTF8')) as digest_in, sha256(salt_out || convert_to(output, 'UTF8')) as digest_out
-          from (select e.kind, e.agent, e.run, e.decision, e.facts, e.inputs, e.output,
-                       case when e.inputs is not null then uuid_send(gen_random_uuid()) end as salt_in,
-                       case when e.output is not null then uuid_send(gen_random_uuid()) end as salt_out
-                from json_to_recordset(p_entries) as e(kind text, agent text, run text, decision uuid, facts text, inputs text, output text) offset 0) salted offset 0) digested;
-  select head, seq, hash into v_head, v_first, v_last from audit.head where head = pg_backend_pid() % 64 for update skip locked;
-  if not found then
-    select head, seq, hash into v_head, v_first, v_last from audit.head for update skip locked limit 1;
-    if not found then select o_head, o_seq, o_hash into v_head, v_first, v_last from audit.wait_for_head(); end if;
+  -- A leaf is of bytes that this setting decides about.
+  if pg_client_encoding() <> 'UTF8' then raise exception 'EncodingInvalid: client_encoding must be UTF8 to append, got %; leave it alone', pg_client_encoding() using errcode = '22021'; end if;
+
+  if json_array_length(p_entries) = 1 then
+    select * into e from json_to_record(p_entries -> 0) as e(kind text, agent text, run text, decision uuid, action text, reference text, approver text, outcome text, facts text, inputs text, output text);
+    if e.inputs is not null then
+      v_salt_in := uuid_send(gen_random_uuid());
+      v_in := audit.digest(v_salt_in, e.inputs);
+    end if;
+    if e.output is not null then
+      v_salt_out := uuid_send(gen_random_uuid());
+      v_out := audit.digest(v_salt_out, e.output);
+    end if;
+    v_leaf := audit.leaf(v_at, e.kind, v_login, e.agent, e.run, e.decision, e.action, e.reference, e.approver, e.outcome, e.facts, v_in, v_out);
+    select head, seq, hash into v_head, v_seq, v_hash from audit.head where head = pg_backend_pid() % 64 for update skip locked;
+    if not found then select o_head, o_seq, o_hash into v_head, v_seq, v_hash from audit.other_head(); end if;
+    v_seq := v_seq + 1;
+    v_hash := audit.link(v_hash, v_head, v_seq, v_leaf);
+    insert into audit.entry values (v_head, v_seq, v_at, e.kind, v_login, e.agent, e.run, e.decision, e.action, e.reference, e.approver, e.outcome, e.facts, v_in, v_out, v_hash);
+    v_longest := greatest(length(e.inputs), length(e.output));
+    if v_longest <= 6000 then insert into audit.payload values (v_head, v_seq, v_at, 0, v_salt_in, e.inputs, v_salt_out, e.output);
+    elsif v_longest > 6000 then perform audit.keep_in_chunks(v_head, v_seq, v_at, v_salt_in, e.inputs, v_salt_out, e.output); end if;
+    update audit.head set seq = v_seq, hash = v_hash where head = v_head;
+    return;
   end if;
-  v_link := int2send(v_head);
-  for i in 1 .. cardinality(v_leaf) loop
-    v_last := sha256(v_last || v_link || int8send(v_first + i) || v_leaf[i]);
-    v_hash[i] := v_last;
+
+  select array_agg(row(digested.*)::audit.draft), array_agg(audit.leaf(v_at, kind, v_login, agent, run, decision, action, reference, approver, outcome, facts, digest_in, digest_out)), max(greatest(length(inputs), length(output)))
+    into v_drafts, v_leaves, v_longest
+    from (select *, case when inputs is not null then audit.digest(salt_in, inputs) end as digest_in, case when output is not null then audit.digest(salt_out, output) end as digest_out
+          from (select a.*, case when a.inputs is not null then uuid_send(gen_random_uuid()) end as salt_in, case when a.output is not null then uuid_send(gen_random_uuid()) end as salt_out
+                from json_to_recordset(p_entries) as a(kind text, agent text, run text, decision uuid, action text, reference text, approver text, outcome text, facts text, inputs text, output text) offset 0) salted offset 0) digested;
+  if v_drafts is null then return; end if;
+  select head, seq, hash into v_head, v_seq, v_hash from audit.head where head = pg_backend_pid() % 64 for update skip locked;
+  if not found then select o_head, o_seq, o_hash into v_head, v_seq, v_hash from audit.other_head(); end if;
+  for i in 1 .. cardinality(v_leaves) loop
+    v_hash := audit.link(v_hash, v_head, v_seq + i, v_leaves[i]);
+    v_hashes[i] := v_hash;
   end loop;
-  insert into audit.entry (head, seq, at, kind, login, agent, run_id, decision_id, facts, inputs_digest, output_digest, hash)
-    select v_head, v_first + i, v_at, kind, session_user, agent, run, decision, facts, digest_in, digest_out, hash
-    from unnest(v_kind, v_agent, v_run, v_decision, v_facts, v_in, v_out, v_hash) with ordinality as u(kind, agent, run, decision, facts, digest_in, digest_out, hash, i);
-  if v_longest <= 15000 then
-    insert into audit.payload (head, seq, at, part, chunk, salt, body)
-      select v_head, v_first + i, v_at, part, 0, salt, body
-      from (select i, 'inputs' as part, salt, body from unnest(v_inputs, v_salt_in) with ordinality as u(body, salt, i)
-            union all select i, 'output', salt, body from unnest(v_output, v_salt_out) with ordinality as u(body, salt, i)) p
-      where body is not null;
-  else
-    insert into audit.payload (head, seq, at, part, chunk, salt, body)
-      select v_head, v_first + i, v_at, part, chunk, salt, substr(body, chunk * 15000 + 1, 15000)
-      from unnest(v_inputs, v_output, v_salt_in, v_salt_out) with ordinality as u(inputs, output, salt_in, salt_out, i),
-        lateral (values ('inputs', inputs, salt_in), ('output', output, salt_out)) as p(part, body, salt),
-        lateral generate_series(0, greatest(length(body) - 1, 0) / 15000) as chunk
-      where body is not null;
+  with d as materialized (select * from unnest(v_drafts) with ordinality as d(kind, agent, run, decision, action, reference, approver, outcome, facts, inputs, output, salt_in, salt_out, digest_in, digest_out, i)),
+    chained as (insert into audit.entry select v_head, v_seq + i, v_at, kind, v_login, agent, run, decision, action, reference, approver, outcome, facts, digest_in, digest_out, v_hashes[i] from d)
+  insert into audit.payload select v_head, v_seq + i, v_at, 0, salt_in, inputs, salt_out, output from d where greatest(length(inputs), length(output)) <= 6000;
+  if v_longest > 6000 then
+    perform audit.keep_in_chunks(v_head, v_seq + i, v_at, d.inputs_salt, d.inputs, d.output_salt, d.output)
+      from generate_series(1, cardinality(v_drafts)) i, lateral (select (v_drafts[i]).*) d where greatest(length(d.inputs), length(d.output)) > 6000;
   end if;
-  update audit.head set seq = v_first + cardinality(v_leaf), hash = v_last where head = v_head;
+  update audit.head set seq = v_seq + cardinality(v_leaves), hash = v_hash where head = v_head;
 end $$;
 
--- For applications that write their own decisions. Who appended is the login, which agent is the run's, and the kinds that the
--- control plane itself writes are closed.
+-- Text as UTF-16 has it, which is the order of keys in RFC 8785.
+create function audit.code_units(p_text text) returns int[] language sql immutable as $$
+  select array_agg(unit order by i, half) from (
+    select i, half, case when point < 65536 then point when half = 0 then 55296 + ((point - 65536) >> 10) else 56320 + ((point - 65536) & 1023) end as unit
+    from (select i, ascii(c) as point from regexp_split_to_table(p_text, '') with ordinality as t(c, i) where c <> '') p, generate_series(0, case when point < 65536 then 0 else 1 end) half) u
+$$;
+
+-- A number as RFC 8785 writes it. What a double cannot hold, and whole numbers that one may confuse with their neighbours, are refused.
+create function audit.canonical_number(p_text text) returns text language plpgsql immutable as $$
+declare
+  v_exact numeric;
+  v_number numeric;
+  v_digits text;
+begin
+  begin
+    v_exact := p_text::numeric;
+    v_number := (p_text::float8)::text::numeric;
+  exception when numeric_value_out_of_range then v_number := null;
+  end;
+  if v_number is distinct from v_exact or (v_exact = trunc(v_exact) and abs(v_exact) > 9007199254740991) then
+    raise exception 'JsonNumberInexact: a number with up to 15 digits is expected, whole ones within 2^53, got one of % characters; send it as a string', length(p_text) using errcode = '22003';
+  end if;
+  if v_number = 0 then return '0'; end if;
+  if abs(v_number) >= 0.000001 then return trim_scale(v_number)::text; end if;
+  v_digits := ltrim(substr(trim_scale(abs(v_number))::text, 3), '0');
+  return case when v_number < 0 then '-' else '' end || left(v_digits, 1) || case when length(v_digits) > 1 then '.' || substr(v_digits, 2) else '' end
+    || 'e-' || (length(trim_scale(abs(v_number))::text) - 1 - length(v_digits));
+end $$;
+
+-- The one text of a JSON value (RFC 8785), or a refusal: no key twice, no number that changes, no NUL, no half of a surrogate pair.
+create function audit.canonical(p_value json) returns text language plpgsql immutable as $$
+declare
+  v_twice text;
+begin
+  case json_typeof(p_value)
+    when 'object' then
+      select key into v_twice from json_each(p_value) group by key having count(*) > 1 limit 1;
+      if found then raise exception 'JsonKeyTwice: a key of an object is there twice; send it once' using errcode = '22030'; end if;
+      return '{' || coalesce((select string_agg(to_json(key)::text || ':' || audit.canonical(value), ',' order by audit.code_units(key)) from json_each(p_value)), '') || '}';
+    when 'array' then
+      return '[' || coalesce((select string_agg(audit.canonical(value), ',' order by i) from json_array_elements(p_value) with ordinality as a(value, i)), '') || ']';
+    when 'string' then return to_json(p_value #>> '{}')::text;
+    when 'number' then return audit.canonical_number(p_value::text);
+    else return p_value::text;
+  end case;
+end $$;
+
+-- For applications that write their own decisions. Who appended is the login, which agent is the run's, the kinds that the control plane
+-- itself writes are closed, and what is chained is identifiers: anything else is payload, which can be erased.
 create function audit.append(p_entries text) returns int language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_entries json;
   v_bad text;
 begin
-  select e.kind into v_bad from json_to_recordset(p_entries::json) as e(kind text, run text) where e.kind is null or e.kind not like 'app.%' limit 1;
+  if pg_catalog.pg_column_size(p_entries) > 4194304 then raise exception 'EntriesTooLarge: at most 4 MiB are appended at once; send fewer' using errcode = '22023'; end if;
+  select e.kind into v_bad from json_to_recordset(p_entries::json) as e(kind text) where e.kind is null or e.kind !~ '^app\.[a-z0-9.-]{1,60}$' limit 1;
   if found then
     raise exception 'KindForbidden: login % may append entries of kind app.*, got %', session_user, coalesce(v_bad, 'none') using errcode = '42501';
   end if;
@@ -138,20 +227,34 @@ begin
   if found then
     raise exception 'RunUnknown: %', v_bad using errcode = '22023';
   end if;
-  select json_agg(json_build_object('kind', e.kind, 'agent', r.agent, 'run', e.run, 'decision', e.decision, 'facts', coalesce(e.facts::text, '{}'), 'inputs', e.inputs, 'output', e.output) order by e.i)
+  -- Everything of facts down to its leaves: an identifier has no spaces, and no address of a person.
+  select f.field into v_bad from json_to_recordset(p_entries::json) as e(facts json, action text, reference text, outcome text),
+    lateral (select 'facts' as field, to_jsonb(v) #>> '{}' as text from jsonb_path_query(e.facts::jsonb, 'strict $.**') v where jsonb_typeof(v) = 'string'
+      union all select 'facts', k from jsonb_path_query(e.facts::jsonb, 'strict $.** ? (@.type() == "object")') o, jsonb_object_keys(o) k
+      union all values ('action', e.action), ('reference', e.reference), ('outcome', e.outcome)) f
+    where f.text !~ '^[!-?A-~]{1,200}$' limit 1;
+  if found then
+    raise exception 'NotAnIdentifier: % of an entry is chained for ever, so identifiers of up to 200 characters without spaces and @ are expected; put text into inputs or output', v_bad using errcode = '22023';
+  end if;
+  select json_agg(json_build_object('kind', e.kind, 'agent', r.agent, 'run', e.run, 'decision', e.decision, 'action', e.action, 'reference', e.reference, 'approver', e.approver, 'outcome', e.outcome,
+      'facts', coalesce(audit.canonical(e.facts), '{}'), 'inputs', audit.canonical(e.inputs), 'output', audit.canonical(e.output)) order by e.i)
     into v_entries
-    from rows from (json_to_recordset(p_entries::json) as (kind text, run text, decision uuid, facts json, inputs text, output text)) with ordinality as e(kind, run, decision, facts, inputs, output, i)
+    from rows from (json_to_recordset(p_entries::json) as (kind text, run text, decision uuid, action text, reference text, approver text, outcome text, facts json, inputs json, output json))
+      with ordinality as e(kind, run, decision, action, reference, approver, outcome, facts, inputs, output, i)
     left join controls.run r on r.run_id = e.run;
   if v_entries is null then return 0; end if;
   perform audit.chain(v_entries);
   return json_array_length(v_entries);
 end $$;
 
-create function audit.text_of(p_head smallint, p_seq bigint, p_part text) returns text language sql stable as
-  'select string_agg(body, '''' order by chunk) from audit.payload where head = p_head and seq = p_seq and part = p_part';
+-- The payload of an entry as one text.
+create function audit.inputs_of(p_head smallint, p_seq bigint) returns text language sql stable as
+  'select string_agg(inputs, '''' order by chunk) from audit.payload where head = p_head and seq = p_seq';
 
--- Text as JSON. What some client managed to write that is no JSON for Postgres is shown as text: one such payload must not close
--- the view to its reader.
+create function audit.output_of(p_head smallint, p_seq bigint) returns text language sql stable as
+  'select string_agg(output, '''' order by chunk) from audit.payload where head = p_head and seq = p_seq';
+
+-- Text as JSON. What is no JSON for Postgres is shown as text: one such payload must not close the view to its reader.
 create function audit.json_of(p_text text) returns jsonb language plpgsql immutable as $$
 begin
   return p_text::jsonb;
@@ -162,42 +265,47 @@ end $$;
 -- One row per call, in the words of a reviewer. What the agent saw is spelled out from the frozen results of this run's earlier decisions.
 create view audit.decision as
 select
-  i.at as time, i.agent, i.run_id, i.decision_id, f.facts ->> 'action' as decision,
+  i.at as time, i.agent, i.run_id, i.decision_id, i.action as decision,
   encode(i.inputs_digest, 'hex') as inputs_hash,
   (select case when jsonb_typeof(p.json -> 'saw') = 'array' then p.json || jsonb_build_object('saw', coalesce((
-      select jsonb_object_agg(s.value, audit.json_of(audit.text_of(o.head, o.seq, 'output')))
+      select jsonb_object_agg(s.value, audit.json_of(audit.output_of(o.head, o.seq)))
       from jsonb_array_elements_text(p.json -> 'saw') s join audit.entry o on o.decision_id::text = s.value and o.kind = 'call.outcome'), '{}')) else p.json end
-   from (select audit.json_of(audit.text_of(i.head, i.seq, 'inputs')) as json) p) as inputs,
+   from (select audit.json_of(audit.inputs_of(i.head, i.seq)) as json) p) as inputs,
+  f.facts ->> 'inputs_are' as inputs_are,
   f.facts ->> 'model' as model,
   encode(i.output_digest, 'hex') as output_hash,
-  audit.json_of(audit.text_of(i.head, i.seq, 'output')) as output,
-  coalesce(o.facts::jsonb -> 'downstream_writes', '[]') as downstream_writes,
+  audit.json_of(audit.output_of(i.head, i.seq)) as output,
+  coalesce(audit.json_of(audit.inputs_of(o.head, o.seq)) -> 'downstream_writes', '[]') as downstream_writes,
   f.facts ->> 'scope' as authorized_by,
-  f.facts ->> 'verdict' as verdict,
+  i.outcome as verdict,
   f.facts -> 'reasons' as reasons,
-  f.facts ->> 'reference' as reference,
+  f.facts ->> 'policy_digest' as policy_digest,
+  f.facts ->> 'card_digest' as card_digest,
+  i.reference,
   v.approvers as approver,
   case
-    when o.facts is not null then o.facts::jsonb ->> 'status'
+    when o.outcome is not null then o.outcome
     when v.last_kind = 'hold.rejected' then 'rejected'
     when v.last_kind = 'hold.expired' then 'expired'
+    when v.last_kind = 'hold.cancelled' then 'cancelled'
     when v.last_kind = 'hold.approved' then 'approved'
-    when f.facts ->> 'verdict' = 'deny' then 'denied'
-    when f.facts ->> 'verdict' = 'hold' then 'held'
+    when i.outcome = 'deny' then 'denied'
+    when i.outcome = 'hold' then 'held'
     else 'unknown'
   end as status,
   encode(o.output_digest, 'hex') as result_hash,
-  audit.json_of(audit.text_of(o.head, o.seq, 'output')) as result,
+  audit.json_of(audit.output_of(o.head, o.seq)) as result,
+  f.facts -> 'redacted' as redacted,
+  f.facts ->> 'handler_clock' as handler_clock,
   f.facts ->> 'hold' as hold_id,
   i.head, i.seq
 from audit.entry i
 cross join lateral (select i.facts::jsonb as facts) f
 left join lateral (
-  select e.head, e.seq, e.facts, e.output_digest from audit.entry e where e.decision_id = i.decision_id and e.kind = 'call.outcome' order by e.at desc limit 1
+  select e.head, e.seq, e.outcome, e.output_digest from audit.entry e where e.decision_id = i.decision_id and e.kind = 'call.outcome' order by e.at desc limit 1
 ) o on true
 left join lateral (
-  select (array_agg(e.kind order by e.at desc))[1] as last_kind,
-         string_agg(e.facts::jsonb ->> 'approver', ', ' order by e.at) filter (where e.facts::jsonb ? 'approver') as approvers
+  select (array_agg(e.kind order by e.at desc))[1] as last_kind, string_agg(e.approver, ', ' order by e.at) as approvers
   from audit.entry e where e.decision_id = i.decision_id and e.kind like 'hold.%'
 ) v on true
 where i.kind = 'call.intent';
@@ -210,4 +318,4 @@ grant execute on function audit.append(text) to {{role.append}};
 
 grant select on audit.entry, audit.payload, audit.head, audit.decision to {{role.auditor}};
 
-grant execute on function audit.text_of(smallint, bigint, text), audit.json_of(text) to {{role.auditor}};
+grant execute on function audit.inputs_of(smallint, bigint), audit.output_of(smallint, bigint), audit.json_of(text) to {{role.auditor}};

@@ -14,7 +14,7 @@ create table gate.call (
 -- The single-use claim without which nothing runs.
 create table gate.ticket (
   decision_id uuid primary key references gate.call, digest text not null, issued_for text not null check (issued_for in ('permit', 'approval')),
-  issued_at timestamptz not null, redeemed_at timestamptz, settled_at timestamptz
+  issued_at timestamptz not null, redeemed_at timestamptz, settled_at timestamptz, reconciled boolean not null default false
 );
 
 -- What counts towards windowed limits; released when there was no effect.
@@ -40,9 +40,10 @@ create table hold.verdict (
   reason text not null, signed_in text not null, at timestamptz not null, primary key (hold_id, person)
 );
 
-create function gate.entry(p_kind text, p_run controls.run, p_decision uuid, p_facts json, p_inputs text, p_output text) returns void language sql as $$
-  select audit.chain(json_build_array(json_build_object('kind', p_kind, 'agent', p_run.agent, 'run', p_run.run_id, 'decision', p_decision,
-    'facts', p_facts::text, 'inputs', p_inputs, 'output', p_output)))
+-- One entry of a run. `p_of` are the columns that some kinds have and others have not: decision, action, reference, approver, outcome.
+create function gate.entry(p_kind text, p_run controls.run, p_of json, p_facts json, p_inputs text, p_output text) returns void language sql as $$
+  select audit.chain(json_build_array(json_build_object('kind', p_kind, 'agent', p_run.agent, 'run', p_run.run_id, 'decision', p_of ->> 'decision', 'action', p_of ->> 'action',
+    'reference', p_of ->> 'reference', 'approver', p_of ->> 'approver', 'outcome', p_of ->> 'outcome', 'facts', p_facts::text, 'inputs', p_inputs, 'output', p_output)))
 $$;
 
 -- What a trigger asks of an agent. It is no session: the agent's compute turns it into one run within the hour, and cannot change it.
@@ -52,12 +53,12 @@ declare
   v_enabled boolean := (select enabled from controls.agent where name = p_agent and not removed);
 begin
   if v_enabled is not true then
-    perform audit.chain(json_build_array(json_build_object('kind', 'request.refused', 'facts', json_build_object('asked_by', p_asked_by, 'refused', case when v_enabled is null then 'AgentUnknown' else 'AgentDisabled' end)::text)));
+    perform audit.chain(json_build_array(json_build_object('kind', 'request.refused', 'outcome', case when v_enabled is null then 'AgentUnknown' else 'AgentDisabled' end, 'facts', json_build_object('asked_by', p_asked_by)::text)));
     return json_build_object('refused', case when v_enabled is null then 'AgentUnknown' else 'AgentDisabled' end);
   end if;
   insert into controls.request values (gen_random_uuid(), p_agent, p_body, p_reference, p_asked_by, controls.now()) returning * into v_request;
-  perform audit.chain(json_build_array(json_build_object('kind', 'request.asked', 'agent', p_agent, 'facts',
-    json_build_object('request', v_request.request_id, 'asked_by', p_asked_by, 'reference', p_reference)::text, 'inputs', json_build_object('request', p_body)::text)));
+  perform audit.chain(json_build_array(json_build_object('kind', 'request.asked', 'agent', p_agent, 'reference', p_reference, 'facts',
+    json_build_object('request', v_request.request_id, 'asked_by', p_asked_by)::text, 'inputs', audit.canonical(json_build_object('request', p_body)))));
   return json_build_object('requestId', v_request.request_id, 'expiresAt', v_request.asked_at + interval '1 hour');
 end $$;
 
@@ -87,18 +88,18 @@ begin
     when p_seconds < 900 or p_seconds >= 3600 then 'SessionTooLong'
   end;
   if v_refused is not null then
-    perform audit.chain(json_build_array(json_build_object('kind', 'run.refused', 'agent', v_agent.name, 'facts',
-      json_build_object('refused', v_refused, 'starter', p_starter)::text)));
+    perform audit.chain(json_build_array(json_build_object('kind', 'run.refused', 'agent', v_agent.name, 'outcome', v_refused, 'facts',
+      json_build_object('starter', p_starter)::text)));
     return json_build_object('refused', v_refused);
   end if;
   insert into controls.run values (p_run, p_agent, p_digest, v_agent.environment, p_starter, coalesce(v_request.asked_by, p_starter), null, coalesce(v_request.body, p_body),
     (p_request is not null or v_scope.compiled::json ->> 'trustedFrom' = 'compute') and not (v_scope.compiled::json ->> 'directSql')::boolean, coalesce(v_request.reference, p_reference), p_model, controls.now(), controls.now() + make_interval(secs => p_seconds))
     returning * into v_run;
   update controls.request set run_id = p_run where request_id = p_request;
-  perform gate.entry('run.started', v_run, null, json_build_object('card_digest', p_digest, 'scope_version', encode(sha256(convert_to(v_scope.compiled, 'UTF8')), 'hex'), 'environment', v_run.environment, 'approved_by', v_scope.approved_by,
+  perform gate.entry('run.started', v_run, json_build_object('reference', v_run.reference), json_build_object('card_digest', p_digest, 'scope_version', encode(sha256(convert_to(v_scope.compiled, 'UTF8')), 'hex'), 'environment', v_run.environment, 'approved_by', v_scope.approved_by,
     'review_overdue', v_scope.review_by < (controls.now() at time zone 'UTC')::date, 'starter', p_starter, 'asked_by', v_run.asked_by, 'request', p_request, 'request_trusted', v_run.request_trusted,
-    'reference', v_run.reference, 'model', p_model, 'expires_at', v_run.expires_at),
-    json_build_object('request', v_run.request)::text, null);
+    'model', p_model, 'expires_at', v_run.expires_at),
+    audit.canonical(json_build_object('request', v_run.request)), null);
   return json_build_object('run', p_run, 'expiresAt', v_run.expires_at);
 end $$;
 
@@ -132,7 +133,7 @@ begin
       where r.value -> 'row' is not null and r.key like '%/call/%' and r.value ->> 'action' = p_action
         and gate.row_holds(r.value -> 'row' ->> 'sql', p_parameters::json ->> (r.value -> 'row' ->> 'parameter'))), '[]'),
     'saw', coalesce((select json_agg(e.decision_id order by e.at) from audit.entry e
-      where e.run_id = v_run.run_id and e.kind = 'call.outcome' and e.facts::json ->> 'status' = 'executed' and e.facts::json ->> 'effect' = 'read'), '[]'));
+      where e.run_id = v_run.run_id and e.kind = 'call.outcome' and e.outcome = 'executed' and e.facts::json ->> 'effect' = 'read'), '[]'));
 end $$;
 
 -- A chunk of the compiled scope of a run, or of the result of one of its decisions; null after the last.
@@ -241,10 +242,10 @@ begin
 
   v_answer := json_strip_nulls(json_build_object('verdict', v_verdict, 'decisionId', v_decision, 'holdId', v_hold, 'holdUntil', v_until,
     'reasons', case when v_verdict <> 'permit' then v_reasons end));
-  perform gate.entry('call.intent', v_run, v_decision, json_build_object('action', c ->> 'action', 'verdict', v_verdict, 'scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId',
-    'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r), 'hold', v_hold, 'hold_until', v_until, 'card_digest', v_run.card_digest,
-    'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'model', v_run.model, 'reference', coalesce(c ->> 'reference', v_run.reference), 'call_id', c ->> 'callId',
-    'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
+  perform gate.entry('call.intent', v_run, json_build_object('decision', v_decision, 'action', c ->> 'action', 'outcome', v_verdict, 'reference', coalesce(c ->> 'reference', v_run.reference)),
+    json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r),
+    'hold', v_hold, 'hold_until', v_until, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'model', v_run.model,
+    'handler_clock', c ->> 'clock', 'redacted', c -> 'redacted', 'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
   insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'),
     v_run.environment, c ->> 'manifestDigest', (select a.bundle_digest from controls.action a where a.name = c ->> 'action'), c ->> 'ruleId',
     v_rule -> 'row' ->> 'sql', v_parameters ->> (v_rule -> 'row' ->> 'parameter'), v_verdict, v_answer::text, null,
@@ -310,12 +311,13 @@ begin
   update gate.call set status = p_status, result = p_result where decision_id = p_call.decision_id;
   -- A failed or unknown outcome keeps its reservation: it may have had an effect.
   if p_status = 'refused' then update gate.usage set released = true where decision_id = p_call.decision_id; end if;
-  perform gate.entry('call.outcome', p_run, p_call.decision_id, json_build_object('action', p_call.action, 'status', p_status, 'downstream_writes', p_writes, 'bundle_digest', p_bundle,
+  perform gate.entry('call.outcome', p_run, json_build_object('decision', p_call.decision_id, 'action', p_call.action, 'outcome', p_status), json_build_object('bundle_digest', p_bundle,
     'effect', (select s.compiled::json -> 'tools' -> p_call.action ->> 'effect' from controls.scope s where s.agent = p_run.agent and s.card_digest = p_run.card_digest and s.environment = p_run.environment)),
-    null, p_result);
+    case when json_array_length(p_writes) > 0 then audit.canonical(json_build_object('downstream_writes', p_writes)) end, p_result);
 end $$;
 
--- Records what came of a redeemed ticket, once.
+-- Records what came of a redeemed ticket, once. Where nobody reported for so long that the intent was closed as unknown, a report is what
+-- really happened, and still counts.
 create function gate.outcome(p_decision uuid, p_status text, p_result text, p_writes text, p_bundle text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_ticket gate.ticket;
@@ -324,7 +326,8 @@ declare
 begin
   if p_status not in ('executed', 'failed', 'unknown') then raise exception 'StatusUnknown: %', p_status using errcode = '22023'; end if;
   select * into v_ticket from gate.ticket where decision_id = p_decision for update;
-  if not found or v_ticket.redeemed_at is null or v_ticket.settled_at is not null then return false; end if;
+  if not found or v_ticket.redeemed_at is null or (v_ticket.settled_at is not null and not v_ticket.reconciled) then return false; end if;
+  update gate.ticket set reconciled = false where decision_id = p_decision;
   v_call := (select c from gate.call c where c.decision_id = p_decision);
   v_run := (select r from controls.run r where r.run_id = v_call.run_id);
   perform gate.settle(v_call, v_run, p_status, p_result, p_writes::json, p_bundle);
@@ -339,6 +342,6 @@ create function gate.read_hold(p_principal text, p_hold uuid) returns text langu
 $$;
 
 -- Records a refusal before there is a run to record it under.
-create function gate.refuse(p_kind text, p_principal text, p_reason text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
-  select audit.chain(json_build_array(json_build_object('kind', p_kind, 'facts', json_build_object('principal', p_principal, 'refused', p_reason)::text)))
+create function gate.refuse(p_principal text, p_reason text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+  select audit.chain(json_build_array(json_build_object('kind', 'call.refused', 'outcome', p_reason, 'facts', json_build_object('principal', p_principal)::text)))
 $$;

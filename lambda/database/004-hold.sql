@@ -1,10 +1,11 @@
 -- Holds as compare-and-set. Postgres is the arbiter of who was first; the state machine only keeps the time.
 
-create function hold.entry(p_kind text, p_hold hold.hold, p_facts jsonb, p_inputs text) returns void language plpgsql as $$
+create function hold.entry(p_kind text, p_hold hold.hold, p_outcome text, p_approver text, p_facts jsonb, p_inputs text) returns void language plpgsql as $$
 declare
   v_run controls.run := (select r from controls.run r where r.run_id = p_hold.run_id);
 begin
-  perform gate.entry(p_kind, v_run, p_hold.decision_id, (jsonb_build_object('action', p_hold.action, 'hold', p_hold.hold_id, 'digest', p_hold.digest) || p_facts)::json, p_inputs, null);
+  perform gate.entry(p_kind, v_run, json_build_object('decision', p_hold.decision_id, 'action', p_hold.action, 'approver', p_approver, 'outcome', p_outcome),
+    (jsonb_build_object('hold', p_hold.hold_id, 'digest', p_hold.digest) || p_facts)::json, p_inputs, null);
 end $$;
 
 -- How long is left of a window.
@@ -55,7 +56,7 @@ begin
     when v_hold.digest <> p_digest then 'DigestMismatch'
   end;
   if v_refused is not null then
-    perform hold.entry('verdict.refused', v_hold, jsonb_build_object('refused', v_refused, 'person', p_person), null);
+    perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', p_person), null);
     return json_build_object('refused', v_refused);
   end if;
   if v_mine.person is null then
@@ -68,9 +69,9 @@ begin
       insert into gate.ticket values (v_hold.decision_id, v_hold.digest, 'approval', controls.now());
     end if;
     if v_hold.status = 'rejected' then perform hold.cancel(v_hold); end if;
-    perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold,
-      jsonb_build_object('approver', p_person, 'groups', p_groups::jsonb, 'signed_in', p_signed_in, 'verdict', p_verdict, 'approvals', v_approvals, 'people', v_hold.people),
-      json_build_object('reason', p_reason)::text);
+    perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold, p_verdict, p_person,
+      jsonb_build_object('groups', p_groups::jsonb, 'signed_in', p_signed_in, 'approvals', v_approvals, 'people', v_hold.people),
+      audit.canonical(json_build_object('reason', p_reason)));
   end if;
   return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
 end $$;
@@ -91,7 +92,7 @@ begin
   for v_hold in select * from hold.hold where agent = p_agent and status = 'pending' for update loop
     update hold.hold set status = 'cancelled' where hold_id = v_hold.hold_id returning * into v_hold;
     perform hold.cancel(v_hold);
-    perform hold.entry('hold.cancelled', v_hold, jsonb_build_object('reason', p_reason), null);
+    perform hold.entry('hold.cancelled', v_hold, 'cancelled', null, jsonb_build_object('reason', p_reason), null);
     v_count := v_count + 1;
   end loop;
   return v_count;
@@ -107,7 +108,7 @@ begin
   if v_hold.status = 'pending' and v_hold.hold_until <= controls.now() then
     update hold.hold set status = 'expired' where hold_id = p_hold returning * into v_hold;
     perform hold.cancel(v_hold);
-    perform hold.entry('hold.expired', v_hold, jsonb_build_object('hold_until', v_hold.hold_until), null);
+    perform hold.entry('hold.expired', v_hold, 'expired', null, jsonb_build_object('hold_until', v_hold.hold_until), null);
   end if;
   return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent);
 end $$;
@@ -144,7 +145,7 @@ revoke all on all functions in schema gate, hold from public;
 
 grant execute on function gate.ask(text, text, text, text), gate.start_run(text, text, text, text, text, uuid, text, text, int), gate.bind_run(text, text) to {{role.broker}};
 
-grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text, text) to {{role.gate}};
+grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text) to {{role.gate}};
 
 grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text), hold.claim(uuid) to {{role.executor}};
 

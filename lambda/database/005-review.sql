@@ -11,7 +11,7 @@ create view audit.signer as select name, public_key, security from controls.sign
 create function audit.usage(p_days int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('today', (controls.now() at time zone 'UTC')::date, 'rules', coalesce(json_agg(json_build_object('agent', u.agent, 'rule', u.rule, 'times', u.times, 'last', u.last) order by u.agent, u.rule), '[]'))::text from (
     select e.agent, e.facts::json ->> 'rule' as rule, count(*) as times, max(e.at) as last from audit.entry e
-    where e.kind = 'call.intent' and e.at > controls.now() - make_interval(days => p_days) and e.facts::json ->> 'verdict' <> 'deny' group by 1, 2) u
+    where e.kind = 'call.intent' and e.at > controls.now() - make_interval(days => p_days) and e.outcome <> 'deny' group by 1, 2) u
 $$;
 
 -- Records that a person looked at what an agent may do. The signature stands in the entry, so anybody can tell who it was.

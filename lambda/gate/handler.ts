@@ -50,7 +50,7 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
     principal: arg.text(caller.principalId), call: arg.text(proposal.callId), action: arg.text(proposal.action), parameters: arg.text(output),
   });
   if (opened.refused !== undefined) {
-    await callFunction('gate.refuse', { kind: arg.text('call.refused'), principal: arg.text(caller.principalId), reason: arg.text(opened.refused) });
+    await callFunction('gate.refuse', { principal: arg.text(caller.principalId), reason: arg.text(opened.refused) });
     throw new HttpError(403, opened.refused, 'this session is no run; start one with the broker');
   }
   if (opened.replay) return replayed(opened.replay, proposal.action, caller.principalId);

@@ -150,7 +150,7 @@ export class LocalRuntime implements AsyncDisposable {
     const client = new Client({ host, port, database, ...this.file.resources.auditorLogin });
     await client.connect();
     try {
-      return await verifyByCopy(client, progress);
+      return await verifyByCopy(client, undefined, progress);
     } finally {
       await client.end();
     }

@@ -54,13 +54,13 @@ describe('agent-controls audit', () => {
     const { host, port, database, superuser, password } = runtime.file.postgres;
     const client = new Client({ host, port, database, user: superuser, password });
     await client.connect();
-    const edit = (from: string, to: string): Promise<{ rows: { place: string }[] }> => client.query(`update audit.entry set facts = replace(facts, '${from}', '${to}') where kind = 'call.intent' and facts like '%${from}%' returning head || ':' || seq as place`);
-    const { rows: [edited] } = await edit('"verdict" : "deny"', '"verdict" : "permit" ');
+    const edit = (from: string, to: string): Promise<{ rows: { place: string }[] }> => client.query(`update audit.entry set outcome = '${to}' where kind = 'call.intent' and outcome = '${from}' returning head || ':' || seq as place`);
+    const { rows: [edited] } = await edit('deny', 'permit*');
     for (const { status, stdout } of [await cli(['audit', 'verify', ...local]), await cli(['audit', 'verify'], await environment('auditor'))]) {
       expect(status).toBe(1);
       expect(stdout).toContain(`entry altered  ${edited?.place ?? ''}`);
     }
-    await edit('"verdict" : "permit" ', '"verdict" : "deny"');
+    await edit('permit*', 'deny');
     await client.end();
     expect((await cli(['audit', 'verify', ...local])).status).toBe(0);
   });

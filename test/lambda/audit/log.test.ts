@@ -24,7 +24,7 @@ const entry = (more: object = {}): object => ({ kind: 'app.test', decision: '000
 
 describe('appending', () => {
   it('chains every entry, whatever its text is made of', async () => {
-    await append(AWKWARD.map((text) => entry({ facts: { text }, inputs: text, output: text.repeat(5_000) })));
+    await append(AWKWARD.map((text) => entry({ inputs: text, output: text.repeat(5_000) })));
     await append([entry({ decision: null })]);
     const { ok, findings, entries, payloads } = await verify();
     expect(findings).toEqual([]);
@@ -41,8 +41,8 @@ describe('appending', () => {
 
   it('keeps a payload larger than the Data API returns in chunks that it does return', async () => {
     await append([entry({ kind: 'app.large', inputs: '🦀'.repeat(40_000) })]);
-    const { rows } = await db.owner.query<{ longest: number; whole: number }>("select max(octet_length(p.body)) as longest, sum(char_length(p.body))::int as whole from audit.payload p join audit.entry e using (head, seq) where e.kind = 'app.large'");
-    expect(rows).toEqual([{ longest: 60_000, whole: 40_000 }]);
+    const { rows } = await db.owner.query<{ longest: number; whole: number }>("select max(octet_length(p.inputs)) as longest, sum(char_length(p.inputs))::int as whole from audit.payload p join audit.entry e using (head, seq) where e.kind = 'app.large'");
+    expect(rows).toEqual([{ longest: 24_000, whole: 40_002 }]);
   });
 
   it('stamps the login and the clock itself', async () => {
@@ -112,17 +112,22 @@ describe('what the database\'s own superuser does to the log', () => {
 
   it.each([
     ['kind', "'app.victin'"], ['login', "'postgres'"], ['agent', "'refunder'"], ['run_id', "'run-x'"], ['decision_id', 'gen_random_uuid()'], ['facts', "'{\"note\":\"y\"}'"], ['at', "at + interval '1 microsecond'"],
-    ['inputs_digest', 'sha256(inputs_digest)'], ['output_digest', 'null'], ['hash', 'sha256(hash)'],
+    ['action', "'send_email'"], ['reference', "'T-2'"], ['approver', "'bo'"], ['outcome', "'permit'"], ['inputs_digest', 'sha256(inputs_digest)'], ['output_digest', 'null'], ['hash', 'sha256(hash)'],
   ])('shows when it edits %s', async (column, value) => {
     const found = await findings(`update audit.entry set ${column} = ${value} where seq = ${first}`);
     expect(found.map(({ problem }) => problem)).toContain('entry altered');
   });
 
   it('shows when it edits, empties or moves payload', async () => {
-    expect((await findings(`update audit.payload set body = 'im' where part = 'inputs' and seq = ${first}`)).map(({ problem }) => problem)).toEqual(['payload altered']);
-    expect((await findings(`update audit.payload set salt = sha256(salt) where part = 'output' and seq = ${first}`)).map(({ problem }) => problem)).toEqual(['payload altered']);
-    expect((await findings(`delete from audit.payload where part = 'inputs' and seq = ${first}`)).map(({ problem }) => problem)).toEqual(['payload missing']);
-    expect((await findings(`update audit.payload set at = at + interval '1 month' where seq = ${first}`)).map(({ problem }) => problem).sort()).toEqual(['payload missing', 'payload missing', 'payload without entry']);
+    const problems = async (statement: string): Promise<string[]> => (await findings(`${statement} seq = ${first}`)).map(({ problem }) => problem).sort();
+    expect(await problems("update audit.payload set inputs = 'im' where")).toEqual(['payload altered']);
+    expect(await problems('update audit.payload set output_salt = sha256(output_salt) where')).toEqual(['payload altered']);
+    expect(await problems('update audit.payload set inputs = null, inputs_salt = null where')).toEqual(['payload missing']);
+    expect(await problems('update audit.payload set inputs_salt = null where')).toEqual(['payload altered']);
+    expect(await problems('update audit.payload set inputs = output, output = inputs where')).toEqual(['payload altered', 'payload altered']);
+    expect(await problems('delete from audit.payload where')).toEqual(['payload missing', 'payload missing']);
+    expect(await problems("update audit.payload set at = at + interval '1 month' where")).toEqual(['payload missing', 'payload missing', 'payload without entry']);
+    expect(await problems("insert into audit.payload select head, seq, at, 1, inputs_salt, 'more', null, null from audit.payload where")).toEqual(['payload altered']);
   });
 
   it('names the range when it deletes entries', async () => {
@@ -142,18 +147,18 @@ describe('what the database\'s own superuser does to the log', () => {
   });
 
   it('shows when it inserts an entry, or puts two in the other order', async () => {
-    expect((await findings('insert into audit.entry select head, seq + 1000, at, kind, login, agent, run_id, decision_id, facts, inputs_digest, output_digest, hash from audit.entry e where seq = ' + first)).length).toBeGreaterThan(0);
+    expect((await findings('insert into audit.entry select head, seq + 1000, at, kind, login, agent, run_id, decision_id, action, reference, approver, outcome, facts, inputs_digest, output_digest, hash from audit.entry e where seq = ' + first)).length).toBeGreaterThan(0);
     const swapped = await findings(`update audit.entry e set kind = 'app.swapped', facts = o.facts from audit.entry o where o.head = e.head and o.seq = e.seq + 1 and e.kind = 'app.victim'`);
     expect(swapped.map(({ problem }) => problem)).toContain('entry altered');
   });
 
   it('shows when it writes an entry twice', async () => {
-    const found = await findings(`insert into audit.entry_default select head, seq, at + interval '10 years', kind, login, agent, run_id, decision_id, facts, inputs_digest, output_digest, sha256(hash) from audit.entry where seq = ${first}`);
+    const found = await findings(`insert into audit.entry_default select head, seq, at + interval '10 years', kind, login, agent, run_id, decision_id, action, reference, approver, outcome, facts, inputs_digest, output_digest, sha256(hash) from audit.entry where seq = ${first}`);
     expect(found.map(({ problem }) => problem)).toContain('entry twice');
   });
 
   it('shows when it adds payload that no entry covers', async () => {
-    const found = await findings("insert into audit.payload select e.head, e.seq, e.at, 'inputs', 0, '\\x00', 'planted' from audit.entry e where kind = 'app.victim' and inputs_digest is null limit 1");
+    const found = await findings("insert into audit.payload select e.head, e.seq, e.at, 0, '\\x00', 'planted', null, null from audit.entry e where kind = 'app.victim' and inputs_digest is null limit 1");
     expect(found.map(({ problem }) => problem)).toEqual(['payload altered']);
   });
 });
@@ -161,7 +166,7 @@ describe('what the database\'s own superuser does to the log', () => {
 describe('copies and odd text', () => {
   it('finds a copy of an entry that carries its place and its hash, in another month', async () => {
     await append([entry({ kind: 'app.copied', inputs: 'in' })]);
-    await db.superuser.query("insert into audit.entry select head, seq, at + interval '2 months', kind, login, agent, run_id, decision_id, '{\"note\":\"forged\"}', inputs_digest, output_digest, hash from audit.entry where kind = 'app.copied'");
+    await db.superuser.query("insert into audit.entry select head, seq, at + interval '2 months', kind, login, agent, run_id, decision_id, action, reference, approver, outcome, '{\"note\":\"forged\"}', inputs_digest, output_digest, hash from audit.entry where kind = 'app.copied'");
     const found = (await verify()).findings.map(({ problem }) => problem);
     await db.superuser.query("delete from audit.entry where facts = '{\"note\":\"forged\"}'");
     expect(found).toContain('entry twice');
@@ -169,12 +174,12 @@ describe('copies and odd text', () => {
   });
 
   it('keeps the view open when a payload is no JSON for Postgres', async () => {
-    await db.superuser.query('select audit.chain($1)', [JSON.stringify([{ kind: 'call.intent', decision: '00000000-0000-4000-8000-000000000009', facts: '{"action":"x","verdict":"deny"}', inputs: '{"reason":"a\\u0000b","saw":[]}', output: '{"a":"\\ud800"}' }])]);
+    await db.superuser.query('select audit.chain($1)', [JSON.stringify([{ kind: 'call.intent', decision: '00000000-0000-4000-8000-000000000009', action: 'x', outcome: 'deny', facts: '{}', inputs: '{"reason":"a\\u0000b","saw":[]}', output: '{"a":"\\ud800"}' }])]);
     expect((await db.as('auditor').query("select inputs, output from audit.decision where decision_id = '00000000-0000-4000-8000-000000000009'")).rowCount).toBe(1);
   });
 
   it('makes months ahead, also of those that entries were kept for before', async () => {
-    await db.superuser.query("insert into audit.entry_default select 0, 999999, date_trunc('month', now()) + interval '20 months', 'app.late', 'x', null, null, null, '{}', null, null, '\\x00'");
+    await db.superuser.query("insert into audit.entry_default select 0, 999999, date_trunc('month', now()) + interval '20 months', 'app.late', 'x', null, null, null, null, null, null, null, '{}', null, null, '\\x00'");
     await db.owner.query('select audit.ensure_partitions(22)');
     expect((await db.owner.query("select tableoid::regclass::text as month from audit.entry where kind = 'app.late'")).rows).toEqual([{ month: expect.stringMatching(/^audit\.entry_20\d\d_\d\d$/) as string }]);
     await db.superuser.query("delete from audit.entry where kind = 'app.late'");

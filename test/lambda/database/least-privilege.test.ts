@@ -11,7 +11,7 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   decide: ['hold.decide', 'hold.list', 'hold.show'],
   expiry: ['hold.attend', 'hold.expire', 'hold.open'],
   append: ['audit.append'],
-  auditor: ['audit.json_of', 'audit.record_review', 'audit.text_of', 'audit.usage'],
+  auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],
 };
 
 let db: TestDatabase;

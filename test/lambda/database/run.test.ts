@@ -19,7 +19,7 @@ const start = async (agent: string, requestId: string | null, body: string | nul
   return answer("gate.start_run($1, $2, 'arn:x/bot', $3, $4, $5, null, null, 900)", [`run-${randomUUID()}`, agent, rows[0]?.card_digest ?? null, body, requestId]);
 };
 const runOf = async ({ run }: { run: string }): Promise<any> => (await db.owner.query('select * from controls.run where run_id = $1', [run])).rows[0];
-const refusals = async (kind: string): Promise<string[]> => (await db.owner.query<{ code: string }>("select facts::json ->> 'refused' as code from audit.entry where kind = $1 order by at", [kind])).rows.map(({ code }) => code);
+const refusals = async (kind: string): Promise<string[]> => (await db.owner.query<{ code: string }>("select outcome as code from audit.entry where kind = $1 order by at", [kind])).rows.map(({ code }) => code);
 
 describe('a run', () => {
   it('has the trusted request that a trigger asked, word for word', async () => {

@@ -1,0 +1,95 @@
+import { createHash, createPublicKey, KeyObject, verify } from 'node:crypto';
+import { canonicalJson } from '../../lib/scope/canonical-json';
+
+/** What every statement says of itself. The account tells a local log from a deployed one. */
+interface Stated {
+  /** Id of the log, made with the database: statements of one log say nothing of another. */
+  readonly log: string;
+  readonly account: string;
+  readonly region: string;
+  /** ISO 8601, UTC, by the database's clock. */
+  readonly at: string;
+  /** Key that signed it. */
+  readonly key: string;
+}
+
+/** Where every chain ended. */
+export interface Checkpoint extends Stated {
+  readonly format: 'agent-controls/checkpoint/1';
+  readonly number: number;
+  /** SHA-256 of the checkpoint before, in hex; null for the first. */
+  readonly previous: string | null;
+  /** Chain, number of its last entry, its hash in hex. */
+  readonly heads: readonly (readonly [number, number, string])[];
+}
+
+/** What was erased, by whose order. */
+export interface Erasure extends Stated {
+  readonly format: 'agent-controls/erasure/1';
+  readonly erasure: string;
+  readonly orderedBy: string;
+  readonly orderedAt: string;
+  /** Ticket or request that asked for it. */
+  readonly reference: string;
+  /** Entries whose payload is gone, as `head:seq`. */
+  readonly payloads: readonly string[];
+  readonly calls: number;
+  readonly runs: number;
+  /** After this day no backup of the database holds it either. */
+  readonly backupsExpire: string;
+}
+
+/** A month that was dropped at the end of its retention. */
+export interface Retention extends Stated {
+  readonly format: 'agent-controls/retention/1';
+  readonly month: string;
+  readonly keptMonths: number;
+  /** Chain, first and last number, hash of the last in hex. */
+  readonly ranges: readonly (readonly [number, number, number, string])[];
+}
+
+export type Statement = Checkpoint | Erasure | Retention;
+
+/** A statement and its signature, as its file has them. */
+export interface Signed<T extends Statement = Statement> {
+  readonly statement: T;
+  /** ECDSA on P-256 with SHA-256 over the canonical text, DER, base64. */
+  readonly signature: string;
+}
+
+/** SHA-256 of a statement's canonical text. */
+export function statementDigest(statement: Statement): Buffer {
+  return createHash('sha256').update(canonicalJson(statement), 'utf8').digest();
+}
+
+/** Signs with whatever holds the key. */
+export async function signed<T extends Statement>(statement: T, sign: (digest: Buffer) => Promise<Uint8Array>): Promise<Signed<T>> {
+  return { statement, signature: Buffer.from(await sign(statementDigest(statement))).toString('base64') };
+}
+
+/** Name of a public key: SHA-256 of its DER form, in hex. What people pin. */
+export function keyFingerprint(key: KeyObject): string {
+  return createHash('sha256').update(key.export({ type: 'spki', format: 'der' })).digest('hex');
+}
+
+/** Public keys from PEM texts. */
+export function publicKeys(pems: readonly string[]): KeyObject[] {
+  return pems.map((pem) => {
+    const key = createPublicKey(pem);
+    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('KeyInvalid: a public key on P-256 is expected, as PEM; export it with agent-controls audit keys');
+    return key;
+  });
+}
+
+/** A statement from the text of its file, if one of the keys signed it. */
+export function readStatement(text: string, keys: readonly KeyObject[]): Signed | undefined {
+  let parsed: Signed;
+  try {
+    parsed = JSON.parse(text) as Signed;
+  } catch {
+    return undefined;
+  }
+  if (typeof parsed?.statement !== 'object' || parsed.statement === null || typeof parsed.signature !== 'string') return undefined;
+  const bytes = Buffer.from(canonicalJson(parsed.statement), 'utf8');
+  return keys.some((key) => verify('sha256', bytes, key, Buffer.from(parsed.signature, 'base64'))) ? parsed : undefined;
+}

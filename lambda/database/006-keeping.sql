@@ -1,0 +1,217 @@
+-- What keeps the log: checkpoints, retention, erasure, legal holds, and the outcomes that nobody reported. Statements about all of it are
+-- signed outside the database; what stands here is how far each came, so that a process may die between any two steps.
+
+insert into controls.setting values ('log_id', gen_random_uuid()::text);
+
+-- Where checkpoints lie; they themselves are in a bucket, and nothing here is believed of them.
+create table audit.checkpoint (number bigint primary key, at timestamptz not null, object_key text not null, digest text not null, entries numeric not null);
+
+create table audit.erasure (
+  erasure_id uuid primary key, status text not null default 'ordered' check (status in ('ordered', 'done')), ordered_by text not null, reference text not null, ordered_at timestamptz not null,
+  places text[] not null, decisions uuid[] not null, runs text[] not null, requests uuid[] not null
+);
+
+-- While one is open nothing of its subject is erased, and no month is dropped. Without a subject it is about everything.
+create table audit.legal_hold (
+  legal_hold_id uuid primary key, salt bytea, digest bytea, reference text not null, placed_by text not null, placed_at timestamptz not null, released_by text, released_at timestamptz
+);
+
+create table audit.dropped (month text primary key, statement text not null, dropped_at timestamptz not null);
+
+-- Where every chain ends, and what the last checkpoint was. `grown` says whether anything came since.
+create function audit.heads() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('log', (select value from controls.setting where name = 'log_id'), 'at', to_char(controls.now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+    'heads', (select json_agg(json_build_array(head, seq, encode(hash, 'hex')) order by head) from audit.head where seq > 0),
+    'grown', (select coalesce(sum(seq), 0) from audit.head) > coalesce((select entries from audit.checkpoint order by number desc limit 1), 0))
+$$;
+
+-- Which of these ends a chain no longer goes through: `[[head, seq, hash]]`. An end that retention took away is known by its statement.
+create function audit.contradicts(p_heads text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_array(h.head, h.seq)), '[]') from (select (v ->> 0)::smallint as head, (v ->> 1)::bigint as seq, decode(v ->> 2, 'hex') as hash from json_array_elements(p_heads::json) v) h
+  where not exists (select from audit.entry e where e.head = h.head and e.seq = h.seq and e.hash = h.hash)
+    and not exists (select from audit.head c where c.head = h.head and c.seq = h.seq and c.hash = h.hash)
+    and not exists (select from audit.dropped d, json_array_elements(d.statement::json -> 'ranges') r where (r ->> 0)::smallint = h.head and h.seq between (r ->> 1)::bigint and (r ->> 2)::bigint)
+$$;
+
+create function audit.record_checkpoint(p_number bigint, p_at text, p_key text, p_digest text, p_entries text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+  insert into audit.checkpoint values (p_number, p_at::timestamptz, p_key, p_digest, p_entries::numeric) on conflict (number) do nothing
+$$;
+
+-- Closes intents whose outcome never came: an executor has six minutes at most. What was begun may have had an effect, and is unknown; what was
+-- never begun had none. An outcome that is reported later than this is still recorded, once.
+create function gate.reconcile() returns int language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_ticket gate.ticket;
+  v_call gate.call;
+  v_run controls.run;
+  v_count int := 0;
+begin
+  for v_ticket in select * from gate.ticket where settled_at is null and coalesce(redeemed_at, issued_at) < controls.now() - interval '10 minutes' order by issued_at limit 200 for update skip locked loop
+    v_call := (select c from gate.call c where c.decision_id = v_ticket.decision_id);
+    v_run := (select r from controls.run r where r.run_id = v_call.run_id);
+    update gate.ticket set redeemed_at = coalesce(redeemed_at, controls.now()), reconciled = v_ticket.redeemed_at is not null where decision_id = v_ticket.decision_id;
+    perform gate.settle(v_call, v_run, case when v_ticket.redeemed_at is null then 'refused' else 'unknown' end,
+      case when v_ticket.redeemed_at is null then '{"refused":"NeverBegun"}' else '{"error":"OutcomeNeverReported"}' end, '[]', null);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end $$;
+
+-- A subject as text is searched for it: case and compatibility forms folded, and only where no word goes on.
+create function audit.subject_pattern(p_subject text) returns text language sql immutable as $$
+  select '(?<![[:alnum:]])' || regexp_replace(trim(both '"' from to_json(lower(normalize(p_subject, nfkc)))::text), '([^[:alnum:]_ ])', '\\\1', 'g') || '(?![[:alnum:]])'
+$$;
+
+create function audit.mentions(p_text text, p_pattern text) returns boolean language sql immutable as 'select lower(normalize(p_text, nfkc)) ~ p_pattern';
+
+-- Whether a legal hold forbids touching this subject.
+create function audit.is_held(p_subject text) returns boolean language sql stable as $$
+  select exists (select from audit.legal_hold where released_at is null and (digest is null or digest = sha256(salt || convert_to(lower(normalize(p_subject, nfkc)), 'UTF8'))))
+$$;
+
+-- Finds everything that mentions a subject, and orders its erasure. Nothing is erased before a signed statement says what will be.
+create function audit.order_erasure(p_subject text, p_by text, p_reference text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_pattern text := audit.subject_pattern(p_subject);
+  v_erasure audit.erasure;
+  v_open int;
+begin
+  if length(p_subject) < 3 then raise exception 'SubjectTooShort: at least 3 characters are expected' using errcode = '22023'; end if;
+  if audit.is_held(p_subject) then
+    perform audit.chain(json_build_array(json_build_object('kind', 'erasure.refused', 'reference', p_reference, 'outcome', 'LegalHold', 'facts', json_build_object('by', p_by)::text)));
+    return json_build_object('refused', 'LegalHold');
+  end if;
+  v_erasure.erasure_id := gen_random_uuid(); v_erasure.status := 'ordered'; v_erasure.ordered_by := p_by; v_erasure.reference := p_reference; v_erasure.ordered_at := controls.now();
+  v_erasure.decisions := array(select decision_id from gate.call where audit.mentions(parameters, v_pattern) or audit.mentions(justification, v_pattern) or audit.mentions(result, v_pattern) or audit.mentions(answer, v_pattern)
+    union select h.decision_id from hold.verdict v join hold.hold h using (hold_id) where audit.mentions(v.reason, v_pattern));
+  v_erasure.runs := array(select run_id from controls.run where audit.mentions(request, v_pattern));
+  v_erasure.requests := array(select request_id from controls.request where audit.mentions(body, v_pattern));
+  -- Chunks are put together before they are searched: a name may be cut in two.
+  v_erasure.places := array(
+    select p.head || ':' || p.seq from audit.payload p where p.chunk = 0 and not exists (select from audit.payload m where m.head = p.head and m.seq = p.seq and m.at = p.at and m.chunk = 1)
+      and (audit.mentions(p.inputs, v_pattern) or audit.mentions(p.output, v_pattern))
+    union select p.head || ':' || p.seq from audit.payload p where (p.head, p.seq, p.at) in (select head, seq, at from audit.payload where chunk = 1) group by p.head, p.seq, p.at
+      having audit.mentions(string_agg(p.inputs, '' order by p.chunk), v_pattern) or audit.mentions(string_agg(p.output, '' order by p.chunk), v_pattern)
+    union select e.head || ':' || e.seq from audit.entry e join audit.payload p on p.head = e.head and p.seq = e.seq and p.at = e.at and p.chunk = 0 where e.decision_id = any (v_erasure.decisions)
+    order by 1);
+  v_open := (select count(*) from gate.call where decision_id = any (v_erasure.decisions) and status in ('permitted', 'held', 'approved', 'executing'));
+  if v_open > 0 then return json_build_object('refused', 'CallsOpen', 'open', v_open); end if;
+  insert into audit.erasure values (v_erasure.*);
+  perform audit.chain(json_build_array(json_build_object('kind', 'erasure.ordered', 'reference', p_reference,
+    'facts', json_build_object('erasure', v_erasure.erasure_id, 'by', p_by, 'payloads', cardinality(v_erasure.places), 'calls', cardinality(v_erasure.decisions))::text)));
+  return json_build_object('erasure', v_erasure.erasure_id);
+end $$;
+
+-- Erasures that were ordered and not yet carried out, with what their statement says.
+create function audit.ordered_erasures() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_object('log', (select value from controls.setting where name = 'log_id'), 'erasure', erasure_id, 'orderedBy', ordered_by, 'reference', reference,
+    'orderedAt', to_char(ordered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'payloads', places, 'calls', cardinality(decisions), 'runs', cardinality(runs)) order by ordered_at), '[]')
+  from audit.erasure where status = 'ordered'
+$$;
+
+-- Takes text and salts away. What stays is digests without a salt, which nobody can look up.
+create function audit.carry_out_erasure(p_erasure uuid, p_statement text, p_digest text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_erasure audit.erasure;
+begin
+  select * into v_erasure from audit.erasure where erasure_id = p_erasure and status = 'ordered' for update;
+  if not found then return false; end if;
+  update audit.payload p set inputs = null, inputs_salt = null, output = null, output_salt = null
+    from unnest(v_erasure.places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint;
+  update gate.call set parameters = '{}', salt = '\x', result = null, justification = null, answer = (answer::jsonb - 'reasons')::text, row_key = null where decision_id = any (v_erasure.decisions);
+  update gate.usage set for_each = 'erased ' || gen_random_uuid() where decision_id = any (v_erasure.decisions) and for_each <> '';
+  update hold.verdict v set reason = '' from hold.hold h where h.hold_id = v.hold_id and h.decision_id = any (v_erasure.decisions);
+  update controls.run set request = null, request_trusted = false where run_id = any (v_erasure.runs);
+  update controls.request set body = '' where request_id = any (v_erasure.requests);
+  update audit.erasure set status = 'done' where erasure_id = p_erasure;
+  perform audit.chain(json_build_array(json_build_object('kind', 'erasure.done', 'reference', v_erasure.reference,
+    'facts', json_build_object('erasure', p_erasure, 'statement', p_statement, 'statement_digest', p_digest, 'payloads', cardinality(v_erasure.places), 'calls', cardinality(v_erasure.decisions))::text)));
+  return true;
+end $$;
+
+create function audit.place_legal_hold(p_subject text, p_by text, p_reference text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_id uuid := gen_random_uuid();
+  v_salt bytea := uuid_send(gen_random_uuid());
+begin
+  insert into audit.legal_hold values (v_id, case when p_subject is not null then v_salt end, case when p_subject is not null then sha256(v_salt || convert_to(lower(normalize(p_subject, nfkc)), 'UTF8')) end, p_reference, p_by, controls.now());
+  perform audit.chain(json_build_array(json_build_object('kind', 'legal-hold.placed', 'reference', p_reference, 'facts', json_build_object('legal_hold', v_id, 'by', p_by, 'everything', p_subject is null)::text)));
+  return json_build_object('legalHold', v_id);
+end $$;
+
+create function audit.release_legal_hold(p_hold uuid, p_by text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update audit.legal_hold set released_by = p_by, released_at = controls.now() where legal_hold_id = p_hold and released_at is null;
+  if not found then return json_build_object('refused', 'LegalHoldUnknown'); end if;
+  perform audit.chain(json_build_array(json_build_object('kind', 'legal-hold.released', 'facts', json_build_object('legal_hold', p_hold, 'by', p_by)::text)));
+  return json_build_object('legalHold', p_hold);
+end $$;
+
+create function audit.legal_holds() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_object('legalHold', legal_hold_id, 'everything', digest is null, 'reference', reference, 'placedBy', placed_by, 'placedAt', placed_at) order by placed_at), '[]') from audit.legal_hold where released_at is null
+$$;
+
+-- What is in a month, chain by chain: `[head, from, to, hash of the last]`. Writers that waited for a head may have left a chain's times out of
+-- order, so a chain may have several ranges.
+create function audit.ranges_of(p_month text) returns json language plpgsql stable as $$
+declare
+  v_ranges json;
+begin
+  execute format($q$select coalesce(json_agg(json_build_array(head, first, last, (select encode(hash, 'hex') from audit.%1$I e where e.head = r.head and e.seq = r.last)) order by head, first), '[]')
+    from (select head, min(seq) as first, max(seq) as last from (select head, seq, seq - row_number() over (partition by head order by seq) as island from audit.%1$I) i group by head, island) r$q$, 'entry_' || p_month) into v_ranges;
+  return v_ranges;
+end $$;
+
+-- The oldest month that is over and was kept long enough, with what its statement says; null when there is none.
+create function audit.due_month(p_months int) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_month text;
+begin
+  if p_months < 3 then raise exception 'RetentionTooShort: entries are kept for 3 months at least, got %', p_months using errcode = '22023'; end if;
+  select substr(c.relname, 7) into v_month from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'audit.entry'::regclass and c.relname ~ '^entry_\d{4}_\d{2}$' and (to_date(substr(c.relname, 7), 'YYYY_MM') + make_interval(months => p_months + 1)) at time zone 'UTC' <= controls.now() order by 1 limit 1;
+  if v_month is null then return null; end if;
+  if exists (select from audit.legal_hold where released_at is null) then return json_build_object('refused', 'LegalHold', 'month', v_month); end if;
+  return json_build_object('log', (select value from controls.setting where name = 'log_id'), 'month', v_month, 'keptMonths', p_months, 'ranges', audit.ranges_of(v_month));
+end $$;
+
+-- Drops a month as its signed statement says, with the calls, holds and runs of it that are settled.
+create function audit.drop_month(p_months int, p_statement text, p_name text, p_digest text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
+declare
+  v_month text := p_statement::json ->> 'month';
+  v_end timestamptz := (to_date(v_month, 'YYYY_MM') + interval '1 month') at time zone 'UTC';
+begin
+  if v_month is distinct from (audit.due_month(p_months)::json ->> 'month') then return false; end if;
+  if audit.ranges_of(v_month)::jsonb is distinct from (p_statement::jsonb -> 'ranges') then raise exception 'StatementDiffers: % is not what the statement says', v_month using errcode = '22023'; end if;
+  delete from hold.verdict v using hold.hold h, gate.call c where h.hold_id = v.hold_id and c.decision_id = h.decision_id and c.at < v_end and h.status <> 'pending';
+  delete from hold.hold h using gate.call c where c.decision_id = h.decision_id and c.at < v_end and h.status <> 'pending';
+  delete from gate.usage u using gate.call c where c.decision_id = u.decision_id and c.at < v_end;
+  delete from gate.ticket t using gate.call c where c.decision_id = t.decision_id and c.at < v_end and t.settled_at is not null;
+  delete from gate.call c where c.at < v_end and not exists (select from gate.ticket t where t.decision_id = c.decision_id) and not exists (select from hold.hold h where h.decision_id = c.decision_id);
+  delete from controls.run r where r.expires_at < v_end and not exists (select from gate.call c where c.run_id = r.run_id);
+  delete from controls.request q where q.asked_at < v_end;
+  execute format('alter table audit.entry detach partition audit.%I', 'entry_' || v_month);
+  execute format('alter table audit.payload detach partition audit.%I', 'payload_' || v_month);
+  execute format('drop table audit.%I, audit.%I', 'entry_' || v_month, 'payload_' || v_month);
+  insert into audit.dropped values (v_month, p_statement, controls.now());
+  perform audit.chain(json_build_array(json_build_object('kind', 'retention.dropped', 'facts', json_build_object('month', v_month, 'kept_months', p_months, 'statement', p_name, 'statement_digest', p_digest)::text)));
+  return true;
+end $$;
+
+create function audit.make_months() returns void language sql security definer set search_path = pg_catalog, pg_temp as 'select audit.ensure_partitions(15)';
+
+-- Partitions whose dead rows and index words are to be swept after an erasure.
+create function audit.swept_partitions(p_erasure uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(distinct p.tableoid::regclass::text), '[]') from audit.payload p, audit.erasure e, unnest(e.places) place
+  where e.erasure_id = p_erasure and p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint
+$$;
+
+revoke all on all functions in schema audit, gate from public;
+
+grant usage on schema audit, gate to {{role.keeper}};
+
+grant execute on function audit.heads(), audit.contradicts(text), audit.record_checkpoint(bigint, text, text, text, text), gate.reconcile(), audit.order_erasure(text, text, text), audit.ordered_erasures(),
+  audit.carry_out_erasure(uuid, text, text), audit.place_legal_hold(text, text, text), audit.release_legal_hold(uuid, text), audit.legal_holds(), audit.due_month(int), audit.drop_month(int, text, text, text), audit.make_months(),
+  audit.swept_partitions(uuid) to {{role.keeper}};
+
+grant select on audit.checkpoint to {{role.auditor}};
