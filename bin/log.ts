@@ -1,11 +1,18 @@
+import { createPublicKey, KeyObject } from 'node:crypto';
+import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { RDSDataClient } from '@aws-sdk/client-rds-data';
+import { S3Client } from '@aws-sdk/client-s3';
+import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { Command, Option } from 'commander';
 import { Client } from 'pg';
 import { DataApiLog } from '../lambda/audit/data-api-log';
-import { DECISIONS } from '../lambda/audit/queries';
-import type { Verification } from '../lambda/audit/verify';
-import { verifyByCopy } from '../local/postgres/copy-log';
-import { deployedLog } from './deployed-log';
+import { StatementBucket } from '../lambda/audit/statement-bucket';
+import type { LogSource } from '../lambda/audit/verify-log';
+import { SignedApi } from '../lambda/client/signed-api';
+import { dutySecretName, parameterName, privacyRoleName } from '../lib/scope/names';
+import { assumeRole } from '../local/identity/assume-role';
+import type { Keys } from '../local/local-file';
+import { PostgresLog } from '../local/postgres/copy-log';
 import { readLocalFile } from './read-local-file';
 
 /** Where the log is. */
@@ -16,13 +23,13 @@ export interface LogOptions {
   readonly json?: true;
 }
 
-/** A log that can be read and verified, wherever it is. */
-export interface Log {
-  readonly local: boolean;
-  verify(progress: (entries: number) => void): Promise<Verification>;
-  decisions(limit: number, filter: { readonly agent?: string; readonly runId?: string }): Promise<Record<string, unknown>[]>;
-  /** Rows of one statement with `:names`, as the auditor. */
-  rows(sql: string, values?: Readonly<Record<string, string | number>>): Promise<Record<string, unknown>[]>;
+/** A log that can be read, verified and kept, wherever it is. */
+export interface Log extends LogSource {
+  readonly controlsName: string;
+  /** Signed statements of it, and the key that the account says signs them. */
+  statements(): Promise<{ readonly bucket: StatementBucket; readonly key: KeyObject }>;
+  /** The API, as somebody who may erase and place legal holds. */
+  keeper(): Promise<SignedApi>;
   close(): Promise<void>;
 }
 
@@ -36,28 +43,60 @@ export function withLog(command: Command): Command {
 }
 
 /** Opens a log as its auditor. */
-export async function openLog({ local, folder, name }: LogOptions): Promise<Log> {
-  if (local) return openLocal(folder);
-  const { client, login } = await deployedLog(name);
-  return deployed(client, new DataApiLog(client, login));
+export function openLog({ local, folder, name }: LogOptions): Promise<Log> {
+  return local ? openLocal(folder) : openDeployed(name);
 }
 
-function deployed(client: RDSDataClient, log: DataApiLog): Log {
-  return { local: false, verify: (progress) => log.verify(undefined, progress), decisions: (limit, filter) => log.decisions(limit, filter), rows: (sql, values) => log.rows(sql, values), close: () => Promise.resolve(client.destroy()) };
+/** How the SDK reaches what a log needs: nothing for an account, an endpoint and keys for this machine. */
+type Config = { readonly endpoint?: string; readonly region?: string; readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken: string } };
+
+async function parameterOf(config: Config, controls: string, what: Parameters<typeof parameterName>[1]): Promise<string> {
+  const ssm = new SSMClient(config);
+  try {
+    return (await ssm.send(new GetParameterCommand({ Name: parameterName(controls, what) }))).Parameter?.Value ?? '';
+  } catch (error) {
+    throw new Error(`the control plane ${controls} is not found in this account and region (${(error as Error).message}); set AWS_REGION and the credentials of its auditor role, --name, or use --local`);
+  } finally {
+    ssm.destroy();
+  }
+}
+
+async function statementsOf(config: Config, controls: string): Promise<{ bucket: StatementBucket; key: KeyObject }> {
+  const [bucket, keyArn] = await Promise.all([parameterOf(config, controls, 'statement-bucket'), parameterOf(config, controls, 'signing-key')]);
+  const { PublicKey } = await new KMSClient(config).send(new GetPublicKeyCommand({ KeyId: keyArn }));
+  return { bucket: new StatementBucket(new S3Client(config), bucket), key: createPublicKey({ key: Buffer.from(PublicKey as Uint8Array), format: 'der', type: 'spki' }) };
+}
+
+async function openDeployed(name: string): Promise<Log> {
+  const [resourceArn, database] = await Promise.all([parameterOf({}, name, 'cluster-arn'), parameterOf({}, name, 'database')]);
+  const client = new RDSDataClient({});
+  const log = new DataApiLog(client, { resourceArn, database, secretArn: dutySecretName(name, 'auditor') });
+  return {
+    controlsName: name, rows: (sql, values) => log.rows(sql, values), verify: (verifier, progress) => log.verify(verifier, progress), statements: () => statementsOf({}, name),
+    keeper: async () => {
+      const region = await client.config.region();
+      const endpoint = process.env.AGENT_CONTROLS_URL ?? `https://${await parameterOf({}, name, 'api-id')}.execute-api.${region}.amazonaws.com`;
+      return new SignedApi(endpoint, region, () => client.config.credentials());
+    },
+    close: () => Promise.resolve(client.destroy()),
+  };
 }
 
 async function openLocal(folder: string): Promise<Log> {
   const file = readLocalFile(folder);
   const { host, port, database } = file.postgres;
-  const client = new Client({ host, port, database, ...file.resources.auditorLogin });
+  const { controlsName, auditorLogin } = file.resources;
+  const client = new Client({ host, port, database, ...auditorLogin });
   await client.connect().catch((error: unknown) => { throw new Error(`the local runtime of ${folder} does not answer (${(error as Error).message}); start it again`); });
+  const log = new PostgresLog(client);
+  const as = (keys: Keys | null): Required<Config> => ({ endpoint: file.endpoint, region: file.region, credentials: { accessKeyId: keys?.accessKeyId ?? '', secretAccessKey: keys?.secretAccessKey ?? '', sessionToken: keys?.sessionToken ?? '' } });
   return {
-    local: true,
-    verify: (progress) => verifyByCopy(client, undefined, progress),
-    decisions: async (limit, { agent, runId }) => (await client.query<Record<string, unknown>>(
-      `${DECISIONS} where ($1::text is null or agent = $1) and ($2::text is null or run_id = $2) order by audit.decision.time desc limit $3`, [agent ?? null, runId ?? null, limit])).rows.reverse(),
-    rows: async (sql, values = {}) => (await client.query<Record<string, unknown>>(sql.replaceAll(/(?<!:):([a-z]+)/g, (_, name: string) => `$${Object.keys(values).indexOf(name) + 1}`), Object.values(values))).rows,
+    controlsName, rows: (sql, values) => log.rows(sql, values), verify: (verifier, progress) => log.verify(verifier, progress), statements: () => statementsOf(as(file.principals.auditor), controlsName),
+    keeper: async () => {
+      const { endpoint, region, credentials } = as(file.principals.operator);
+      const keys = await assumeRole({ endpoint, region, roleArn: `arn:aws:iam::${file.account}:role/${privacyRoleName(controlsName)}`, sessionName: 'operator', keys: credentials });
+      return new SignedApi(file.api, region, () => Promise.resolve(keys));
+    },
     close: () => client.end(),
   };
 }
-

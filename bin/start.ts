@@ -73,7 +73,7 @@ function tell({ decisions, mails, verification }: Story, runtime: LocalRuntime, 
   say(`\n${decisionTable(decisions, options.json ? 200 : undefined)}\n`);
   for (const { file, to, subject } of mails) say(`sent     ${shortest(file)}: "${subject}" to ${to}`);
   say(`verified ${verification.entries} entries and ${verification.payloads} payloads: ${verification.ok ? green('every hash follows') : red(verification.findings.map(({ sentence }) => sentence).join('; '))}`);
-  say(dim('         This is a local log: it has no signed checkpoints, so whoever owns the database could rewind all of it.'));
+  say(dim(`         Checkpoint ${verification.checkpoints.newest?.number ?? 0} is signed, ${verification.unanchored} entries are newer. It is a local log, and evidence of nothing else.`));
   if (runtime.file.authorisationEvaluated) say(dim(`         ${runtime.judged.length} requests were authorised against the synthesized policies.`));
 }
 

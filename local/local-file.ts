@@ -42,6 +42,9 @@ export interface LocalFile {
     /** The login that reads the log and nothing else. */
     readonly auditorLogin: { readonly user: string; readonly password: string };
     readonly stateMachineArn: string;
+    /** Bucket of signed statements, and the key that signs them. */
+    readonly statementBucket: string;
+    readonly signingKeyArn: string;
     readonly outbox: string;
     readonly notifications: string;
     readonly approverRoles: readonly string[];
@@ -86,7 +89,7 @@ export function describe({ folder, url, page, account, postgres, database, clust
       })),
     },
     resources: {
-      controlsName, clusterArn, database, outbox, notifications: `${folder}/notifications.jsonl`,
+      controlsName, clusterArn, database, outbox, statementBucket: parameters.get(`/${controlsName}/statement-bucket`) ?? '', signingKeyArn: parameters.get(`/${controlsName}/signing-key`) ?? '', notifications: `${folder}/notifications.jsonl`,
       secrets: Object.fromEntries(agents.map((agent) => [agent, secrets.arnOf(secretOf(agent)) ?? ''])),
       logins: Object.fromEntries(agents.map((agent) => [agent, login(secretOf(agent))])),
       auditorLogin: login(`${controlsName}/duty/auditor`),

@@ -6,7 +6,7 @@ import { readAssembly } from './assembly/assembly';
 import { Clock } from './clock';
 import type { Account } from './deploy/account';
 import { deploy } from './deploy/deploy';
-import { tellOfSession } from './services/event-bridge';
+import { keepTime, tellOfSession } from './services/event-bridge';
 import { Endpoint } from './endpoint/server';
 import { Authoriser } from './identity/authoriser';
 import { PolicyDocument, Principal, Principals } from './identity/principals';
@@ -17,6 +17,7 @@ import { describe, LocalFile, withRun } from './local-file';
 import { takeLock } from './lock';
 import { statusPage } from './page';
 import { HttpApi } from './services/http-api';
+import { KeysFile, Kms } from './services/kms';
 import { Lambda } from './services/lambda';
 import { ClusterAddress, RdsData } from './services/rds-data';
 import { S3 } from './services/s3';
@@ -89,6 +90,7 @@ interface Kept {
   clockAheadMs: number;
   readonly secrets: SecretsFile;
   readonly executions: Record<string, Execution>;
+  readonly keys: KeysFile;
 }
 
 async function boot(folder: string, options: RuntimeOptions, undo: (() => Promise<void> | void)[], close: () => Promise<void>): Promise<Runtime> {
@@ -106,6 +108,8 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const authoriser = new Authoriser(principals);
   const keyAliases = new Map<string, string>();
   const keyPolicies = new Map<string, PolicyDocument>();
+  const kms = new Kms(kept.keys, save, keyAliases, keyPolicies);
+  const buckets = new Map<string, string>();
   const secrets = new SecretsManager(ACCOUNT, REGION, kept.secrets, save, (alias) => keyOf(keyAliases, keyPolicies, alias));
   let url = '';
   const functions = new LambdaHost(join(folder, 'logs'), (fn) => environmentOf(principals, fn, url));
@@ -120,7 +124,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   let database = '';
 
   const account: Account = {
-    id: ACCOUNT, region: REGION, assembly, principals, authoriser, secrets, functions, stateMachines, clusters, keyAliases, keyPolicies,
+    id: ACCOUNT, region: REGION, assembly, folder, buckets, kms, principals, authoriser, secrets, functions, stateMachines, clusters, keyAliases, keyPolicies,
     routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;
@@ -146,7 +150,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
     principals, authoriser, clock, region: REGION, answers, pageToken,
     services: {
       sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
-      s3: new S3(assembly), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), sns: new Sns(join(folder, 'notifications.jsonl'), clock),
+      s3: new S3(assembly, buckets), kms, ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), sns: new Sns(join(folder, 'notifications.jsonl'), clock),
       'execute-api': new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION),
     },
     page: () => statusPage(superuser as Pool, { evaluates: authoriser.evaluates, now: new Date(clock.now()) }),
@@ -160,6 +164,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   if (!superuser) throw new Error('the assembly has no database cluster; synthesize an app with AgentControls');
   const clusterArn = [...clusters.keys()][0] ?? '';
   stateMachines.resume();
+  keepTime(account.rules, clock, functions);
   const path = join(folder, 'local.json');
   let file = describe({ folder, url, page: `${url}/?token=${pageToken}`, account, postgres, database, clusterArn, outbox });
   const publish = (): void => writeAtomically(path, JSON.stringify(file, null, 2));
@@ -201,7 +206,7 @@ function poolOf(postgres: PostgresServer, database: string, undo: (() => Promise
 
 function readKept(folder: string): Kept {
   const path = join(folder, 'state.json');
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { clockAheadMs: 0, secrets: {}, executions: {} };
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { clockAheadMs: 0, secrets: {}, executions: {}, keys: {} };
 }
 
 function writeKept(folder: string, kept: Kept): void {

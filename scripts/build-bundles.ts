@@ -16,6 +16,7 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   decide: 'lambda/hold/decide-handler.ts',
   read: 'lambda/read/handler.ts',
   witness: 'lambda/witness/handler.ts',
+  keeper: 'lambda/keeper/handler.ts',
 };
 
 const common: BuildOptions = {

@@ -79,7 +79,7 @@ describe('another app', () => {
     expect(run(process.execPath, [cli, 'scope', 'check', 'nowhere.yaml'], app).status).toBe(2);
     expect(run(process.execPath, [cli, 'audit', 'verify', '--local'], app)).toMatchObject({ status: 2, stderr: expect.stringContaining('no local runtime runs here') as string });
     expect(run(process.execPath, [cli, 'nonsense'], app).status).toBe(2);
-    for (const command of [[], ['local'], ['local', 'env'], ['audit'], ['audit', 'list'], ['audit', 'verify'], ['scope', 'check'], ['actions', 'build']]) expect(run(process.execPath, [cli, ...command, '--help'], app), command.join(' ')).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage: agent-controls') as string });
+    for (const command of [[], ['local'], ['local', 'env'], ['audit'], ['audit', 'search'], ['audit', 'verify'], ['scope', 'check'], ['actions', 'build']]) expect(run(process.execPath, [cli, ...command, '--help'], app), command.join(' ')).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage: agent-controls') as string });
   });
 });
 

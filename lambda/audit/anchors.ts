@@ -2,7 +2,7 @@ import type { KeyObject } from 'node:crypto';
 import { digestOf } from './hashing';
 import { Checkpoint, readStatement, Signed, Statement, statementDigest } from './statement';
 import { numberOf, StatementBucket, StoredStatement } from './statement-bucket';
-import type { Anchors, DroppedRange, Finding } from './verify';
+import type { Anchors, DroppedRange, Finding, Progress } from './verify';
 
 /** What was read of the bucket. */
 export interface ReadAnchors extends Anchors {
@@ -65,6 +65,11 @@ export async function readAnchors(bucket: StatementBucket, keys: readonly KeyObj
     for (const [head, from, to, hash] of statement.ranges) dropped.push({ head, from: BigInt(from), to: BigInt(to), hash: digestOf(hash), statement: `retention/${statement.month}.json` });
   }
   return { seen, erased, dropped, findings, checkpoints, known: all.length };
+}
+
+/** Where a verification begins that trusts a checkpoint. */
+export function startAt({ heads }: Checkpoint): Progress {
+  return { chains: Object.fromEntries(heads.map(([head, seq, hash]) => [head, { seq: String(seq), hash }])), entries: 0, payloads: 0, erased: 0, findings: [] };
 }
 
 /** A statement of a file, or an error that names it. */

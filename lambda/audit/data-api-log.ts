@@ -1,8 +1,9 @@
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
 import { Login, parameter, Value } from '../database/connection';
-import { DECISIONS, HEADS, LOG_PAGE, ORPHANS } from './queries';
+import { HEADS, LOG_PAGE, ORPHANS } from './queries';
 import { digestOf, payloadRecord } from './hashing';
 import { HeadRow, LogRow, Verification, Verifier } from './verify';
+import type { LogSource } from './verify-log';
 
 /** Entries a page: the Data API answers with 1 MiB at most. */
 const LARGEST_PAGE = 500;
@@ -10,7 +11,7 @@ const LARGEST_PAGE = 500;
 type Row = Record<string, string | number | boolean | null>;
 
 /** The audit log of a deployed control plane, through the RDS Data API and the auditor's login. */
-export class DataApiLog {
+export class DataApiLog implements LogSource {
   public constructor(private readonly client: RDSDataClient, private readonly login: Login) {}
 
   /** @param progress told how many entries were read. */
@@ -35,15 +36,6 @@ export class DataApiLog {
       limit = Math.min(LARGEST_PAGE, limit * 2);
     }
     return verifier.finish(await this.heads(), (await this.rows(ORPHANS)).map(({ place }) => String(place)));
-  }
-
-  /** The latest decisions, newest last. */
-  public async decisions(limit: number, filter: { readonly agent?: string; readonly runId?: string } = {}): Promise<Row[]> {
-    const where = [...(filter.agent === undefined ? [] : ['agent = :agent']), ...(filter.runId === undefined ? [] : ['run_id = :run'])];
-    const rows = await this.rows(`${DECISIONS}${where.length > 0 ? ` where ${where.join(' and ')}` : ''} order by audit.decision.time desc limit :limit::int`, {
-      limit, ...(filter.agent === undefined ? {} : { agent: filter.agent }), ...(filter.runId === undefined ? {} : { run: filter.runId }),
-    });
-    return rows.reverse();
   }
 
   private async heads(): Promise<HeadRow[]> {

@@ -12,10 +12,12 @@ const after = (since: string): string => `e.seq > coalesce((${since} ->> e.head:
  * Rows of the log for COPY in binary form, in the order the verifier takes them. `place` is the stored row itself, so that a copy of an
  * entry is another one.
  *
+ * @param chainOnly leaves payload unread.
  * @param since places after which entries are read, chain by chain; a number each, so that COPY, which takes no parameters, is safe.
  */
-export const logRows = (since: Readonly<Record<number, bigint>> = {}): string => {
+export const logRows = (since: Readonly<Record<number, bigint>> = {}, chainOnly = false): string => {
   const places = JSON.stringify(Object.fromEntries(Object.entries(since).map(([head, seq]) => [Number(head), Number(seq)])));
+  if (chainOnly) return `select e.tableoid, e.ctid, e.head, e.seq, e.hash, ${RECORD}, row(null::bytea, null::text), row(null::bytea, null::text) from audit.entry e${Object.keys(since).length > 0 ? ` where ${after(`'${places}'::json`)}` : ''} order by e.head, e.seq, e.tableoid, e.ctid`;
   return `select e.tableoid, e.ctid, e.head, e.seq, e.hash, ${RECORD}, row(p.inputs_salt, p.inputs), row(p.output_salt, p.output) from audit.entry e ${PAYLOAD}${Object.keys(since).length > 0 ? ` where ${after(`'${places}'::json`)}` : ''} ${ORDER}`;
 };
 

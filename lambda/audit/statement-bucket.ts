@@ -22,12 +22,17 @@ export const numberOf = (key: string): number => Number(/(\d+)\.json$/.exec(key)
 
 /** The write-once bucket of signed statements. */
 export class StatementBucket {
-  public constructor(private readonly s3: S3Client, private readonly bucket: string) {}
+  /** @param lock how what is put is locked; a bucket without Object Lock refuses it. */
+  public constructor(private readonly s3: S3Client, private readonly bucket: string, private readonly lock?: { readonly mode: 'COMPLIANCE' | 'GOVERNANCE'; readonly days: number }) {}
 
   /** Stores a statement where there is none; false when there is one already. */
   public async put(key: string, file: Signed): Promise<boolean> {
+    if (!this.lock) throw new Error('LockMissing: a statement is stored under a lock');
     try {
-      await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: `${JSON.stringify(file)}\n`, ContentType: 'application/json', IfNoneMatch: '*' }));
+      await this.s3.send(new PutObjectCommand({
+        Bucket: this.bucket, Key: key, Body: `${JSON.stringify(file)}\n`, ContentType: 'application/json', IfNoneMatch: '*',
+        ObjectLockMode: this.lock.mode, ObjectLockRetainUntilDate: new Date(Date.now() + this.lock.days * 86_400_000),
+      }));
       return true;
     } catch (error) {
       if (error instanceof Error && (error.name === 'PreconditionFailed' || error.name === 'ConditionalRequestConflict')) return false;

@@ -31,7 +31,7 @@ export interface Erasure extends Stated {
   readonly orderedAt: string;
   /** Ticket or request that asked for it. */
   readonly reference: string;
-  /** Entries whose payload is gone, as `head:seq`. */
+  /** Payloads that are gone, as `head:seq:inputs` or `head:seq:output`. */
   readonly payloads: readonly string[];
   readonly calls: number;
   readonly runs: number;

@@ -56,12 +56,15 @@ export interface DroppedRange {
 export interface Anchors {
   /** Hashes that checkpoints saw, by head and number. */
   readonly seen: ReadonlyMap<number, ReadonlyMap<bigint, { readonly hash: Digest; readonly checkpoint: number }>>;
-  /** Erased payloads by `head:seq`, with the id of the statement. */
+  /** Erased payloads by `head:seq:inputs` and `head:seq:output`, with the id of the statement. */
   readonly erased: ReadonlyMap<string, string>;
   readonly dropped: readonly DroppedRange[];
   /** What was wrong with the statements themselves. */
   readonly findings: readonly Finding[];
 }
+
+/** After which finding no more are kept; the first ones name the damage. */
+const MOST_FINDINGS = 100;
 
 const NO_ANCHORS: Anchors = { seen: new Map(), erased: new Map(), dropped: [], findings: [] };
 
@@ -109,22 +112,24 @@ export class Verifier {
 
   /**
    * @param anchors what signed statements say.
-   * @param start where to begin: at a checkpoint, or where an earlier verification was interrupted.
-   * @param partial whether entries before `start` were never read: what they would tell is not asked.
-   * @param mostFindings after which finding no more are kept; the first ones name the damage.
+   * @param options.start where to begin: at a checkpoint, or where an earlier verification was interrupted.
+   * @param options.partial whether entries before `start` were never read: what they would tell is not asked.
+   * @param options.chainOnly whether payload is left out.
    */
-  public constructor(private readonly anchors: Anchors = NO_ANCHORS, start?: Progress, private readonly partial = false, private readonly mostFindings = 100) {
-    if (!start) {
-      this.findings.push(...anchors.findings.slice(0, mostFindings));
-      return;
-    }
+  public constructor(private readonly anchors: Anchors = NO_ANCHORS, private readonly options: { readonly start?: Progress | undefined; readonly partial?: boolean; readonly chainOnly?: boolean } = {}) {
+    const { start } = options;
+    this.findings.push(...anchors.findings.slice(0, MOST_FINDINGS));
+    for (const finding of start?.findings ?? []) if (!this.findings.some(({ sentence }) => sentence === finding.sentence)) this.findings.push(finding);
+    if (!start) return;
     for (const [head, { seq, hash }] of Object.entries(start.chains)) this.chains.set(Number(head), { seq: BigInt(seq), hash: digestOf(hash) });
-    this.findings.push(...start.findings);
     [this.entries, this.payloads, this.erased] = [start.entries, start.payloads, start.erased];
   }
 
   /** Entries seen so far. */
   public get count(): number { return this.entries; }
+
+  /** Whether payload need not be read. */
+  public get chainOnly(): boolean { return this.options.chainOnly === true; }
 
   /** The places after which entries are to be read. */
   public get since(): Record<number, bigint> {
@@ -177,7 +182,7 @@ export class Verifier {
     for (const head of this.chains.keys()) if (!heads.some((known) => known.head === head)) this.found('chain end differs', `${head}:*`, null, `chain ${head} has entries and no head`);
     for (const orphan of orphans) this.found('payload without entry', orphan, null, `payload of ${orphan} has no entry`);
     for (const [head, seen] of this.anchors.seen) this.rewound(head, seen);
-    if (!this.partial) for (const statement of this.used) if (!this.told.has(statement)) this.found('not recorded', statement, null, `${statement} is signed, and no entry tells of it`);
+    if (!this.options.partial) for (const statement of this.used) if (!this.told.has(statement)) this.found('not recorded', statement, null, `${statement} is signed, and no entry tells of it`);
     return { ok: this.findings.length === 0, entries: this.entries, payloads: this.payloads, erased: this.erased, findings: this.findings };
   }
 
@@ -185,9 +190,11 @@ export class Verifier {
     this.open = undefined;
     this.entries += 1;
     this.link(row);
-    const digests = digestsAt(row.record);
-    this.payload(row, 'inputs', digestAt(row.record, digests), inputs);
-    this.payload(row, 'output', digestAt(row.record, digests + (row.record.readInt32BE(digests) < 0 ? 8 : 40)), output);
+    if (!this.options.chainOnly) {
+      const digests = digestsAt(row.record);
+      this.payload(row, 'inputs', digestAt(row.record, digests), inputs);
+      this.payload(row, 'output', digestAt(row.record, digests + (row.record.readInt32BE(digests) < 0 ? 8 : 40)), output);
+    }
     const initial = row.record[KIND_AT];
     if (initial === 101 || initial === 114) this.recorded(row); // erasure, retention
   }
@@ -242,7 +249,7 @@ export class Verifier {
     }
     if (!there && digest === null) return;
     const place = `${row.head}:${row.seq}`;
-    const erased = this.anchors.erased.get(place);
+    const erased = this.anchors.erased.get(`${place}:${part}`);
     if (digest === null) {
       this.found('payload altered', place, row, `${place} has ${part} that its entry does not cover`);
     } else if (!there && erased === undefined) {
@@ -273,7 +280,7 @@ export class Verifier {
   }
 
   private found(problem: Finding['problem'], entries: string, row: LogRow | null, sentence: string): void {
-    if (this.findings.length < this.mostFindings) this.findings.push({ problem, entries, decisionId: row && new EntryRecord(row.record).decision, sentence });
+    if (this.findings.length < MOST_FINDINGS) this.findings.push({ problem, entries, decisionId: row && new EntryRecord(row.record).decision, sentence });
   }
 }
 

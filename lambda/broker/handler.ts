@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { AssumeRoleCommandOutput } from '@aws-sdk/client-sts';
 import * as v from 'valibot';
 import { agentRoleName, agentSecretName, SCOPE_STAGE } from '../../lib/scope/names';
+import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { identifier, parse, plainText } from '../http/parse';
@@ -92,4 +93,4 @@ export const handler = httpHandler((request) => {
   const agent = request.path.agent ?? '';
   if (!/^[a-z][a-z0-9-]{0,23}$/.test(agent)) throw refusal('AgentUnknown');
   return request.route.endsWith('/requests') ? ask(agent, request) : startRun(agent, request);
-});
+}, anchorSoon);

@@ -54,6 +54,8 @@ begin
   execute format('create index on audit.%I (reference) where reference is not null', 'entry_' || p_name);
   execute format('create index on audit.%I (approver) where approver is not null', 'entry_' || p_name);
   execute format('create unique index on audit.%I (head, seq, chunk)', 'payload_' || p_name);
+  -- Sweeping what an erasure left behind is a right that Postgres gives apart from 17 on.
+  if current_setting('server_version_num')::int >= 170000 then execute format('grant maintain on audit.%I to %I', 'payload_' || p_name, {{name.keeper}}); end if;
   execute format('create index %I on audit.%I using gin (to_tsvector(''simple'', inputs)) where inputs is not null', 'payload_' || p_name || '_words', 'payload_' || p_name);
 end $$;
 

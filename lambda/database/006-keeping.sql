@@ -18,11 +18,11 @@ create table audit.legal_hold (
 
 create table audit.dropped (month text primary key, statement text not null, dropped_at timestamptz not null);
 
--- Where every chain ends, and what the last checkpoint was. `grown` says whether anything came since.
+-- Where every chain ends, and what the last checkpoint was. `changed` says whether anything came since, or went.
 create function audit.heads() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('log', (select value from controls.setting where name = 'log_id'), 'at', to_char(controls.now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     'heads', (select json_agg(json_build_array(head, seq, encode(hash, 'hex')) order by head) from audit.head where seq > 0),
-    'grown', (select coalesce(sum(seq), 0) from audit.head) > coalesce((select entries from audit.checkpoint order by number desc limit 1), 0))
+    'changed', (select coalesce(sum(seq), 0) from audit.head) <> coalesce((select entries from audit.checkpoint order by number desc limit 1), 0))
 $$;
 
 -- Which of these ends a chain no longer goes through: `[[head, seq, hash]]`. An end that retention took away is known by its statement.
@@ -88,12 +88,11 @@ begin
   v_erasure.requests := array(select request_id from controls.request where audit.mentions(body, v_pattern));
   -- Chunks are put together before they are searched: a name may be cut in two.
   v_erasure.places := array(
-    select p.head || ':' || p.seq from audit.payload p where p.chunk = 0 and not exists (select from audit.payload m where m.head = p.head and m.seq = p.seq and m.at = p.at and m.chunk = 1)
-      and (audit.mentions(p.inputs, v_pattern) or audit.mentions(p.output, v_pattern))
-    union select p.head || ':' || p.seq from audit.payload p where (p.head, p.seq, p.at) in (select head, seq, at from audit.payload where chunk = 1) group by p.head, p.seq, p.at
-      having audit.mentions(string_agg(p.inputs, '' order by p.chunk), v_pattern) or audit.mentions(string_agg(p.output, '' order by p.chunk), v_pattern)
-    union select e.head || ':' || e.seq from audit.entry e join audit.payload p on p.head = e.head and p.seq = e.seq and p.at = e.at and p.chunk = 0 where e.decision_id = any (v_erasure.decisions)
-    order by 1);
+    select place || part from (
+      select p.head || ':' || p.seq as place, p.inputs, p.output from audit.payload p where p.chunk = 0 and not exists (select from audit.payload m where m.head = p.head and m.seq = p.seq and m.at = p.at and m.chunk = 1)
+      union all select p.head || ':' || p.seq, string_agg(p.inputs, '' order by p.chunk), string_agg(p.output, '' order by p.chunk) from audit.payload p
+        where (p.head, p.seq, p.at) in (select head, seq, at from audit.payload where chunk = 1) group by p.head, p.seq, p.at) whole,
+      lateral (values (':inputs', inputs), (':output', output)) parts(part, text) where audit.mentions(text, v_pattern) order by 1);
   v_open := (select count(*) from gate.call where decision_id = any (v_erasure.decisions) and status in ('permitted', 'held', 'approved', 'executing'));
   if v_open > 0 then return json_build_object('refused', 'CallsOpen', 'open', v_open); end if;
   insert into audit.erasure values (v_erasure.*);
@@ -116,12 +115,14 @@ declare
 begin
   select * into v_erasure from audit.erasure where erasure_id = p_erasure and status = 'ordered' for update;
   if not found then return false; end if;
-  update audit.payload p set inputs = null, inputs_salt = null, output = null, output_salt = null
-    from unnest(v_erasure.places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint;
+  update audit.payload p set inputs = null, inputs_salt = null
+    from unnest(v_erasure.places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:inputs';
+  update audit.payload p set output = null, output_salt = null
+    from unnest(v_erasure.places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:output';
   update gate.call set parameters = '{}', salt = '\x', result = null, justification = null, answer = (answer::jsonb - 'reasons')::text, row_key = null where decision_id = any (v_erasure.decisions);
   update gate.usage set for_each = 'erased ' || gen_random_uuid() where decision_id = any (v_erasure.decisions) and for_each <> '';
   update hold.verdict v set reason = '' from hold.hold h where h.hold_id = v.hold_id and h.decision_id = any (v_erasure.decisions);
-  update controls.run set request = null, request_trusted = false where run_id = any (v_erasure.runs);
+  update controls.run set request = null where run_id = any (v_erasure.runs);
   update controls.request set body = '' where request_id = any (v_erasure.requests);
   update audit.erasure set status = 'done' where erasure_id = p_erasure;
   perform audit.chain(json_build_array(json_build_object('kind', 'erasure.done', 'reference', v_erasure.reference,
@@ -214,4 +215,19 @@ grant execute on function audit.heads(), audit.contradicts(text), audit.record_c
   audit.carry_out_erasure(uuid, text, text), audit.place_legal_hold(text, text, text), audit.release_legal_hold(uuid, text), audit.legal_holds(), audit.due_month(int), audit.drop_month(int, text, text, text), audit.make_months(),
   audit.swept_partitions(uuid) to {{role.keeper}};
 
-grant select on audit.checkpoint to {{role.auditor}};
+-- What an auditor compares with the entries.
+create view audit.log as select value as log_id from controls.setting where name = 'log_id';
+
+grant usage on schema gate, hold, controls to {{role.auditor}};
+
+grant select on audit.checkpoint, audit.log, audit.dropped to {{role.auditor}};
+
+grant select (run_id, agent, card_digest, environment, starter, asked_by, request_trusted, model, started_at) on controls.run to {{role.auditor}};
+
+grant select (decision_id, run_id, agent, action, parameters, salt, verdict, status, at) on gate.call to {{role.auditor}};
+
+grant select (decision_id, issued_for, issued_at) on gate.ticket to {{role.auditor}};
+
+grant select (hold_id, decision_id, status, staged_at) on hold.hold to {{role.auditor}};
+
+grant select (hold_id, person, verdict, at) on hold.verdict to {{role.auditor}};

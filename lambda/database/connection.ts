@@ -11,6 +11,11 @@ export class DatabaseUnavailable extends Error {
   }
 }
 
+/** Whether a statement gave up because every chain of the log, or a row it had to lock, stayed taken. */
+export function isLogBusy(error: unknown): boolean {
+  return error instanceof Error && error.name === 'DatabaseErrorException' && /lock timeout/.test(error.message);
+}
+
 /** Where a statement goes: one login on one database. */
 export interface Login {
   readonly resourceArn: string;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { handlerName } from '../../lib/scope/names';
 import { plainJson } from '../../lib/scope/plain-text';
@@ -32,6 +33,7 @@ export async function handler(event: ExecutorEvent): Promise<object> {
     decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(JSON.stringify(answer.error === undefined ? answer.result ?? null : { error: answer.error })),
     writes: arg.text(JSON.stringify(answer.writes)), bundle: arg.text(answer.bundleDigest),
   });
+  await anchorSoon();
   return outcome.status === 'executed' ? { status: 'executed', result: answer.result ?? null } : { status: outcome.status, error: answer.error };
 }
 

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { isPlainJson } from '../../lib/scope/plain-text';
+import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { identifier, parse, plainText } from '../http/parse';
@@ -126,4 +127,4 @@ function encodable(parameters: Readonly<Record<string, unknown>>): string {
   return text;
 }
 
-export const handler = httpHandler((request) => (request.route.startsWith('POST ') ? call(request) : holdStatus(request)));
+export const handler = httpHandler((request) => (request.route.startsWith('POST ') ? call(request) : holdStatus(request)), anchorSoon);

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { approverRoleName, breakGlassRoleName } from '../../lib/scope/names';
+import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { Caller, HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse, plainText } from '../http/parse';
@@ -59,4 +60,4 @@ async function wake(taskToken: string, status: string): Promise<void> {
   }
 }
 
-export const handler = httpHandler(decide);
+export const handler = httpHandler(decide, anchorSoon);

@@ -1,3 +1,4 @@
+import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 
 /** What the state machine of a hold asks. */
@@ -35,6 +36,7 @@ export async function handler(event: ExpiryEvent): Promise<object> {
     }
     case 'expire': {
       const hold = known(await callFunction<Hold | null>('hold.expire', { hold: arg.uuid(holdId) }), holdId);
+      await anchorSoon();
       if (hold.status === 'expired') await announce('hold expired', { holdId, agent: hold.agent, action: hold.action });
       return { holdId, status: hold.status };
     }

@@ -1,4 +1,4 @@
-import { DatabaseUnavailable } from '../database/connection';
+import { DatabaseUnavailable, isLogBusy } from '../database/connection';
 
 /** What API Gateway's HTTP API hands to a function, payload format 2.0; only what is used here. */
 export interface HttpEvent {
@@ -47,13 +47,25 @@ export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 const LONGEST_BODY = 256 * 1024;
 
-/** Turns a core function into the handler of an HTTP API: parses, authenticates, and maps results and errors. */
-export function httpHandler(core: (request: HttpRequest) => Promise<HttpResponse>): (event: HttpEvent) => Promise<object> {
+/**
+ * Turns a core function into the handler of an HTTP API: parses, authenticates, and maps results and errors.
+ *
+ * @param appended called after a request that may have appended to the log.
+ */
+export function httpHandler(core: (request: HttpRequest) => Promise<HttpResponse>, appended: () => Promise<void>): (event: HttpEvent) => Promise<object> {
   return async (event) => {
     try {
-      return reply(await core({ route: event.routeKey, path: event.pathParameters ?? {}, body: parsed(event), caller: callerOf(event) }));
+      try {
+        return reply(await core({ route: event.routeKey, path: event.pathParameters ?? {}, body: parsed(event), caller: callerOf(event) }));
+      } finally {
+        if (!event.routeKey.startsWith('GET ')) await appended(); // refusals are entries, too
+      }
     } catch (error) {
       if (error instanceof HttpError) return reply({ status: error.status, body: { error: error.code, message: error.message } });
+      if (isLogBusy(error)) {
+        console.error(JSON.stringify({ level: 'error', requestId: event.requestContext.requestId, error: 'AuditUnavailable' }));
+        return reply({ status: 503, body: { error: 'AuditUnavailable', message: 'nothing could be recorded, so nothing was done; ask again in a few seconds' } }, { 'retry-after': '5' });
+      }
       if (error instanceof DatabaseUnavailable) return reply({ status: 503, body: { error: error.name, message: error.message } }, { 'retry-after': '5' });
       // Never the message: it may quote parameters.
       console.error(JSON.stringify({ level: 'error', requestId: event.requestContext.requestId, error: error instanceof Error ? error.name : 'unknown' }));

@@ -1,3 +1,4 @@
+import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 
 /** What EventBridge tells of a call of STS; only what is used here. */
@@ -15,8 +16,9 @@ interface AssumedRole {
 /** Tells people that somebody uses the break-glass role, and records it. The alarm comes first: a sleeping database must not delay it. */
 export async function handler({ time, detail }: AssumedRole): Promise<void> {
   const { eventID, errorCode, sourceIPAddress, userIdentity, requestParameters } = detail;
-  const facts = { person: userIdentity?.arn ?? null, session: requestParameters?.roleSessionName ?? null, role: requestParameters?.roleArn ?? null, address: sourceIPAddress ?? null, refused: errorCode ?? null, at: time, event: eventID ?? null };
+  const facts = { role: requestParameters?.roleArn ?? null, address: sourceIPAddress ?? null, refused: errorCode ?? null, at: time, event: eventID ?? null };
   const { PublishCommand, SNSClient } = await import('@aws-sdk/client-sns');
-  await new SNSClient({}).send(new PublishCommand({ TopicArn: required('TOPIC_ARN'), Subject: 'break-glass used', Message: JSON.stringify(facts) }));
-  await callFunction('audit.append', { entries: arg.text(JSON.stringify([{ kind: 'app.break-glass', facts }])) });
+  await new SNSClient({}).send(new PublishCommand({ TopicArn: required('TOPIC_ARN'), Subject: 'break-glass used', Message: JSON.stringify({ person: userIdentity?.arn ?? null, session: requestParameters?.roleSessionName ?? null, ...facts }) }));
+  await callFunction('audit.append', { entries: arg.text(JSON.stringify([{ kind: 'app.break-glass', approver: userIdentity?.arn ?? null, facts, inputs: { session: requestParameters?.roleSessionName ?? null } }])) });
+  await anchorSoon();
 }

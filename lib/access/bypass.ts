@@ -48,6 +48,7 @@ const DANGERS: readonly Danger[] = [
   { what: 'a role of the control plane', actions: ['sts:AssumeRole', 'iam:PassRole', 'iam:PutRolePolicy', 'iam:AttachRolePolicy', 'iam:UpdateAssumeRolePolicy', 'iam:DeleteRolePermissionsBoundary', 'iam:PutRolePermissionsBoundary', 'iam:DeleteRolePolicy', 'iam:DetachRolePolicy'], resource: (controls) => `arn:*:iam::*:role/${controls}-*` },
   { what: 'a policy of the control plane', actions: ['iam:CreatePolicyVersion', 'iam:SetDefaultPolicyVersion'], resource: (controls) => `arn:*:iam::*:policy/${controls}-*` },
   { what: 'where the control plane is found', actions: ['ssm:PutParameter', 'ssm:DeleteParameter'], resource: (controls) => `arn:*:ssm:*:*:parameter/${controls}/*` },
+  { what: 'what is stated of the log', actions: ['kms:Sign', 'kms:ScheduleKeyDeletion', 'kms:PutKeyPolicy'], resource: () => 'arn:*:kms:*:*:key/*', common: true },
   { what: 'the API', actions: ['apigateway:PATCH', 'apigateway:POST', 'apigateway:PUT', 'apigateway:DELETE'], resource: () => 'arn:*:apigateway:*::/*', common: true },
   { what: 'the stacks', actions: ['cloudformation:UpdateStack', 'cloudformation:CreateChangeSet', 'cloudformation:ExecuteChangeSet'], resource: () => 'arn:*:cloudformation:*:*:stack/*', common: true },
   { what: 'a verdict on a hold', actions: ['execute-api:Invoke'], resource: (_, api) => `arn:*:execute-api:*:*:${api}/$default/POST/approvals/hold/verdict` },
@@ -63,6 +64,11 @@ interface Scene extends Plane {
   readonly api: string;
   readonly roles: ReadonlyMap<string, Role>;
   readonly resources: readonly AppResource[];
+}
+
+/** What rules tell handlers: uses of the break-glass role, and that a day is over. Any other event could be made up to look like a person's request. */
+function expected(handler: string, input: unknown): boolean {
+  return handler === 'witness' ? input === undefined : handler === 'keeper' && input === '{"job":"daily"}';
 }
 
 /** Every way around the gate that a deployment opens to an agent, to its program, or to anybody but the handlers. */
@@ -192,7 +198,7 @@ function dangersOf(controlsName: string, api: string, who: string, stranger: boo
 }
 
 /** Services that may invoke handlers, and which: nobody invokes an action but the executor. */
-const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^witness$/]]);
+const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide|keeper)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^(witness|keeper)$/]]);
 
 /** Ways to handlers, actions and secrets that no role has to take. */
 function ofResource({ controlsName, api, resources }: Scene, resource: AppResource): Finding[] {
@@ -215,8 +221,8 @@ function ofResource({ controlsName, api, resources }: Scene, resource: AppResour
     }
     case 'AWS::Lambda::Url': return opened(properties.TargetFunctionArn, 'FunctionOpened', 'gives a handler an address of its own');
     case 'AWS::Lambda::EventSourceMapping': return opened(properties.FunctionName, 'FunctionOpened', 'feeds a handler from elsewhere');
-    case 'AWS::Events::Rule': case 'AWS::Scheduler::Schedule': return ([properties.Targets ?? properties.Target ?? []].flat() as { Arn?: unknown }[])
-      .filter(({ Arn }) => functionName(patternOf(Arn, nameOf)) !== handlerName(controlsName, 'witness')).flatMap(({ Arn }) => opened(Arn, 'FunctionOpened', 'starts a handler from elsewhere'));
+    case 'AWS::Events::Rule': case 'AWS::Scheduler::Schedule': return ([properties.Targets ?? properties.Target ?? []].flat() as { Arn?: unknown; Input?: unknown }[])
+      .filter(({ Arn, Input }) => !expected(functionName(patternOf(Arn, nameOf)).slice(controlsName.length + 1), Input)).flatMap(({ Arn }) => opened(Arn, 'FunctionOpened', 'starts a handler from elsewhere'));
     case 'AWS::SecretsManager::ResourcePolicy': return isSecret(properties.SecretId) && JSON.stringify(properties.ResourcePolicy).includes('"Allow"') ? [refused('SecretOpened', `${path} opens a secret of the control plane; remove it`)] : [];
     case 'AWS::SecretsManager::RotationSchedule': return isSecret(properties.SecretId) && own(patternOf(properties.RotationLambdaARN, nameOf)) !== 'surely' ? [refused('SecretOpened', `${path} hands a secret of the control plane to a function that is none of its own; remove it`)] : [];
     default: return [];

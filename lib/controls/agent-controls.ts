@@ -7,11 +7,13 @@ import { markOwn } from '../access/own';
 import { ActionCatalog } from '../action/action-catalog';
 import { ActionCode } from '../action/action-code';
 import { AgentAction } from '../action/agent-action';
+import { KEEPER_ROUTES } from '../audit/audit-keeper';
 import { AuditLogTable, IAuditLogTable } from '../audit/audit-log-table';
 import { CardApprover } from '../card/card-approver';
 import { ScopeCard } from '../card/scope-card';
 import { ControlsCluster } from '../database/controls-cluster';
 import { ControlsDatabase, IControlsDatabase } from '../database/controls-database';
+import { invokeArn } from '../gate/api-route';
 import { IToolGate, ToolGate } from '../gate/tool-gate';
 import { Approver } from '../hold/approver';
 import { HoldQueue, IHoldQueue } from '../hold/hold-queue';
@@ -19,7 +21,7 @@ import { HoldTier } from '../hold/hold-tier';
 import { AgentIdentity } from '../identity/agent-identity';
 import { personWithMfa } from '../identity/person-trust';
 import { IRunBroker, RunBroker } from '../identity/run-broker';
-import { auditorRoleName, dutySecretName, handlerName, parameterName } from '../scope/names';
+import { auditorRoleName, dutySecretName, handlerName, parameterName, privacyRoleName } from '../scope/names';
 
 /** A whole control plane, here or in another app. */
 export interface IAgentControls extends IResource {
@@ -79,7 +81,11 @@ export interface AgentControlsProps {
   readonly reviewGrace?: Duration;
   /** Where holds are announced. @default - a new topic, see `notificationTopic` */
   readonly notificationTopic?: sns.ITopic;
-  /** What happens to the database. @default RemovalPolicy.RETAIN */
+  /** How long decisions are kept, see `AuditLogTableProps.retention`. @default Duration.days(403) - 13 months */
+  readonly auditRetention?: Duration;
+  /** Where a log that is late, altered or cannot be written is announced. @default - alarms exist, but tell nobody */
+  readonly auditAlarmTopic?: sns.ITopic;
+  /** What happens to the database. Signed statements and their key are retained whatever this says. @default RemovalPolicy.RETAIN */
   readonly removalPolicy?: RemovalPolicy;
 }
 
@@ -107,6 +113,8 @@ export class AgentControls extends Resource implements IAgentControls {
   public readonly notificationTopic: sns.ITopic;
   /** Role that auditors assume, with MFA: it reads and verifies the log, and decides nothing. */
   public readonly auditorRole: iam.Role;
+  /** Role that people assume, with MFA, to erase subjects and to place legal holds; it reads nothing. */
+  public readonly privacyRole: iam.Role;
   private readonly environment: string;
   private readonly queue: HoldQueue;
 
@@ -115,7 +123,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.environment = props.environment ?? 'dev';
     this.database = new ControlsDatabase(this, 'Database', { controlsName: props.controlsName, cluster: props.cluster, removalPolicy: props.removalPolicy });
     this.controlsName = this.database.controlsName;
-    this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database });
+    this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database, retention: props.auditRetention, immutable: this.environment !== 'dev', alarmTopic: props.auditAlarmTopic });
     const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration, cardApprovers: props.cardApprovers, standingApprovers: props.standingApprovers, reviewGrace: props.reviewGrace });
     this.broker = broker;
     this.url = broker.url;
@@ -130,8 +138,15 @@ export class AgentControls extends Resource implements IAgentControls {
     });
     markOwn(this.auditorRole);
     this.auditLog.grantVerify(this.auditorRole);
+    this.privacyRole = new iam.Role(this, 'Privacy', {
+      roleName: privacyRoleName(this.controlsName),
+      description: 'Erases subjects and places legal holds; people only, with MFA',
+      assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(1)),
+    });
+    markOwn(this.privacyRole);
+    this.privacyRole.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: KEEPER_ROUTES.map(([, method, path]) => invokeArn(this, this.broker.apiId, method, path.replaceAll(/\{[^}]+\}/g, '*'))) }));
     // The command line finds the log by the name of the control plane.
-    this.auditorRole.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
+    for (const role of [this.auditorRole, this.privacyRole]) role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
   }
 
   public addAgent(id: string, options: AddAgentOptions): AgentIdentity {
@@ -158,11 +173,11 @@ class ImportedAgentControls extends Resource implements IAgentControls {
   constructor(scope: Construct, id: string, controlsName: string) {
     super(scope, id);
     this.controlsName = controlsName;
-    const read = (what: 'api-id' | 'cluster-arn' | 'database'): string => ssm.StringParameter.valueForStringParameter(this, parameterName(controlsName, what));
+    const read = (what: Parameters<typeof parameterName>[1]): string => ssm.StringParameter.valueForStringParameter(this, parameterName(controlsName, what));
     const role = (handler: string): string => Fn.sub(`arn:\${AWS::Partition}:iam::\${AWS::AccountId}:role/${handlerName(controlsName, handler)}`);
     const secret = (duty: 'append' | 'auditor'): string => Stack.of(this).formatArn({ service: 'secretsmanager', resource: 'secret', resourceName: `${dutySecretName(controlsName, duty)}-??????`, arnFormat: ArnFormat.COLON_RESOURCE_NAME });
     this.database = ControlsDatabase.fromControlsDatabaseAttributes(this, 'Database', { controlsName, clusterArn: read('cluster-arn'), databaseName: read('database') });
-    this.auditLog = AuditLogTable.fromAuditLogTableAttributes(this, 'AuditLog', { database: this.database, appendSecretArn: secret('append'), readSecretArn: secret('auditor') });
+    this.auditLog = AuditLogTable.fromAuditLogTableAttributes(this, 'AuditLog', { database: this.database, appendSecretArn: secret('append'), readSecretArn: secret('auditor'), statementBucketArn: `arn:${Aws.PARTITION}:s3:::${read('statement-bucket')}`, signingKeyArn: read('signing-key') });
     this.broker = RunBroker.fromRunBrokerAttributes(this, 'Broker', { auditLog: this.auditLog, roleArn: role('broker'), apiId: read('api-id') });
     this.holdQueue = HoldQueue.fromHoldQueueAttributes(this, 'Holds', { auditLog: this.auditLog, stateMachineArn: Stack.of(this).formatArn({ service: 'states', resource: 'stateMachine', resourceName: `${controlsName}-hold-window`, arnFormat: ArnFormat.COLON_RESOURCE_NAME }), executorRoleArn: role('executor') });
     this.gate = ToolGate.fromToolGateAttributes(this, 'Gate', { broker: this.broker, holdQueue: this.holdQueue });

@@ -9,4 +9,6 @@ export interface BoundCluster {
   readonly databaseName: string;
   /** What must exist before the first statement: the instance that answers it. */
   readonly ready: IDependable | undefined;
+  /** How long its backups are kept, where this app says so. */
+  readonly backupDays?: number;
 }

@@ -111,5 +111,5 @@ function serverless(scope: Construct, props: ServerlessControlsClusterProps, key
     deletionProtection: removalPolicy === RemovalPolicy.RETAIN,
     removalPolicy,
   });
-  return { cluster, ownerSecret, databaseName: DATABASE_NAME, ready: cluster };
+  return { cluster, ownerSecret, databaseName: DATABASE_NAME, ready: cluster, backupDays: (props.backupRetention ?? Duration.days(7)).toDays() };
 }

@@ -90,6 +90,8 @@ export class ControlsDatabase extends Resource implements IControlsDatabase {
   public readonly cluster: rds.IDatabaseCluster;
   /** Key of secrets. */
   public readonly encryptionKey: kms.IKey;
+  /** @internal How long backups hold what was erased, where this app says so. */
+  public readonly _backupDays: number | undefined;
 
   constructor(scope: Construct, id: string, props: ControlsDatabaseProps = {}) {
     super(scope, id);
@@ -101,6 +103,7 @@ export class ControlsDatabase extends Resource implements IControlsDatabase {
     const bound = (props.cluster ?? ControlsCluster.serverless())._bind(this, this.encryptionKey, removalPolicy);
     this.cluster = bound.cluster;
     this.databaseName = bound.databaseName;
+    this._backupDays = bound.backupDays;
     this.clusterArn = bound.cluster.clusterArn;
 
     const registrar = new HandlerFunction(this, 'Registrar', {

@@ -2,6 +2,7 @@ import { ArnFormat, IResource, Resource, Size } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { grantDataApi, grantDecrypt, grantSecrets } from '../database/access';
+import { anchored } from '../audit/anchored';
 import { DutyLogin } from '../database/duty-login';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { HoldQueue, IHoldQueue } from '../hold/hold-queue';
@@ -72,6 +73,7 @@ export class ToolGate extends ToolGateBase {
       environment: { ...login.environment, STATE_MACHINE_ARN: props.holdQueue.stateMachineArn, EXECUTOR_FUNCTION: handlerName(controls, 'executor') },
     });
     login.grantUse(gate.role);
+    anchored(gate, props.broker.auditLog);
     iam.Grant.addToPrincipal({ grantee: gate.role, actions: ['states:StartExecution'], resourceArns: [props.holdQueue.stateMachineArn] });
     gate.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [this.stack.formatArn({ service: 'lambda', resource: 'function', resourceName: handlerName(controls, 'executor'), arnFormat: ArnFormat.COLON_RESOURCE_NAME })] }));
     addSignedRoute(this, 'Call', props.broker.apiId, 'POST', '/calls', gate.function);

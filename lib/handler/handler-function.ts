@@ -29,20 +29,21 @@ export interface HandlerFunctionProps {
 export class HandlerFunction extends Construct {
   public readonly function: lambda.Function;
   public readonly role: iam.Role;
+  public readonly logGroup: logs.ILogGroup;
 
   public constructor(scope: Construct, id: string, props: HandlerFunctionProps) {
     super(scope, id);
     this.role = new iam.Role(this, 'Role', { roleName: props.functionName, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'), description: props.description });
     markOwn(this.role);
     if (props.functionName.length > 64) throw new ControlsError('NameTooLong', `${props.functionName} has ${props.functionName.length} characters, AWS takes 64; shorten controlsName or the name of the action`);
-    const logGroup = new logs.LogGroup(this, 'Log', { retention: logs.RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
-    logGroup.grantWrite(this.role);
+    this.logGroup = new logs.LogGroup(this, 'Log', { retention: logs.RetentionDays.ONE_MONTH, removalPolicy: RemovalPolicy.DESTROY });
+    this.logGroup.grantWrite(this.role);
     if (props.vpc) this.role.addManagedPolicy(iam.ManagedPolicy.fromAwsManagedPolicyName('service-role/AWSLambdaVPCAccessExecutionRole'));
     this.function = new lambda.Function(this, 'Function', {
       functionName: props.functionName,
       description: props.description,
       role: this.role,
-      logGroup,
+      logGroup: this.logGroup,
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       handler: 'index.handler',

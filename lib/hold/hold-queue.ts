@@ -7,6 +7,7 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { markOwn } from '../access/own';
+import { anchored } from '../audit/anchored';
 import { IAuditLogTable } from '../audit/audit-log-table';
 import { DutyLogin } from '../database/duty-login';
 import { invokeArn } from '../gate/api-route';
@@ -102,6 +103,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
       environment: { ...expiryLogin.environment, TOPIC_ARN: this.notificationTopic.topicArn },
     });
     expiryLogin.grantUse(expiry.role);
+    anchored(expiry, props.auditLog);
     iam.Grant.addToPrincipal({ grantee: expiry.role, actions: ['sns:Publish'], resourceArns: [this.notificationTopic.topicArn] });
 
     const executorLogin = new DutyLogin(this, 'ExecutorLogin', database, 'executor');
@@ -111,6 +113,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
       environment: executorLogin.environment,
     });
     executorLogin.grantUse(executor.role);
+    anchored(executor, props.auditLog);
     executor.role.addToPrincipalPolicy(new iam.PolicyStatement({
       actions: ['lambda:InvokeFunction'],
       resources: [actionFunctionName(controls, '*'), handlerName(controls, 'read')].map((name) => `arn:${Aws.PARTITION}:lambda:${Aws.REGION}:${Aws.ACCOUNT_ID}:function:${name}`),
@@ -135,6 +138,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
       environment: decideLogin.environment,
     });
     decideLogin.grantUse(decide.role);
+    anchored(decide, props.auditLog);
     // Task tokens have no resource to scope to: this is the one role that has it.
     iam.Grant.addToPrincipal({ grantee: decide.role, actions: ['states:SendTaskSuccess'], resourceArns: ['*'] });
     this._decide = decide.function;

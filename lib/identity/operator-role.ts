@@ -1,15 +1,17 @@
-import { Duration, Resource } from 'aws-cdk-lib';
+import { Duration, Expiration, Resource } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { markOwn } from '../access/own';
+import { anchored } from '../audit/anchored';
+import { KEEPER_ROUTES } from '../audit/audit-keeper';
 import { invokeArn } from '../gate/api-route';
 import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { HoldQueue } from '../hold/hold-queue';
 import { ControlsError, shown } from '../scope/controls-error';
-import { approverRoleName, breakGlassRoleName, handlerName } from '../scope/names';
+import { approverRoleName, breakGlassRoleName, handlerName, privacyRoleName } from '../scope/names';
 import { personWithMfa } from './person-trust';
 
 /** What a person does with the control plane. */
@@ -18,6 +20,8 @@ export enum OperatorDuty {
   APPROVER = 'APPROVER',
   /** Searches, exports and verifies the log; decides nothing. */
   AUDITOR = 'AUDITOR',
+  /** Erases subjects, places and releases legal holds; reads nothing. */
+  PRIVACY = 'PRIVACY',
   /** Reads the log and decides any hold, for an hour, with an alarm and an audit entry on every use. */
   BREAK_GLASS = 'BREAK_GLASS',
 }
@@ -32,6 +36,8 @@ export interface OperatorRoleProps {
   readonly assumedBy: iam.IPrincipal;
   /** Group that an approver decides for; needed for that duty, and for no other. @default - none */
   readonly group?: string;
+  /** When what an `AUDITOR` may read ends by itself, whatever session is open; for that duty alone. @default - never */
+  readonly until?: Expiration;
   /** Longest session, an hour to twelve; of `BREAK_GLASS` an hour. @default Duration.hours(1) */
   readonly maxSessionDuration?: Duration;
   /** Where the use of `BREAK_GLASS` is told. @default - the topic of the hold queue, if this app makes the queue */
@@ -51,22 +57,24 @@ export class OperatorRole extends Resource {
     const longest = props.maxSessionDuration ?? Duration.hours(1);
     if ((duty === OperatorDuty.APPROVER) !== (group !== undefined)) throw new ControlsError('GroupMismatch', `${this.node.path}: duty ${duty} with group ${shown(group ?? null)}; an approver decides for one group, and nobody else has one`);
     if (longest.toSeconds() < 3_600 || longest.toSeconds() > (duty === OperatorDuty.BREAK_GLASS ? 3_600 : 43_200)) throw new ControlsError('SessionDurationInvalid', `${this.node.path}: maxSessionDuration must be an hour${duty === OperatorDuty.BREAK_GLASS ? '' : ' to twelve'}, got ${longest.toHumanString()}; correct it`);
+    if (props.until && duty !== OperatorDuty.AUDITOR) throw new ControlsError('DutyNeverEnds', `${this.node.path}: until is for auditors, got duty ${duty}; leave it out`);
     this.role = new iam.Role(this, 'Role', {
-      ...(duty === OperatorDuty.BREAK_GLASS ? { roleName: breakGlassRoleName(controls) } : group === undefined ? {} : { roleName: approverRoleName(controls, group) }),
-      description: { [OperatorDuty.APPROVER]: 'Decides holds; people only, with MFA', [OperatorDuty.AUDITOR]: 'Reads and verifies the audit log; people only, with MFA', [OperatorDuty.BREAK_GLASS]: 'For emergencies; every use is told and recorded' }[duty],
+      ...(duty === OperatorDuty.BREAK_GLASS ? { roleName: breakGlassRoleName(controls) } : duty === OperatorDuty.PRIVACY ? { roleName: privacyRoleName(controls) } : group === undefined ? {} : { roleName: approverRoleName(controls, group) }),
+      description: { [OperatorDuty.APPROVER]: 'Decides holds; people only, with MFA', [OperatorDuty.AUDITOR]: 'Reads and verifies the audit log; people only, with MFA', [OperatorDuty.PRIVACY]: 'Erases subjects and places legal holds; people only, with MFA', [OperatorDuty.BREAK_GLASS]: 'For emergencies; every use is told and recorded' }[duty],
       maxSessionDuration: longest,
       assumedBy: personWithMfa(props.assumedBy, Duration.hours(1), duty === OperatorDuty.APPROVER ? { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } } : {}),
     });
     markOwn(this.role);
-    if (duty !== OperatorDuty.APPROVER) {
-      auditLog.grantVerify(this.role);
+    const route = (method: 'GET' | 'POST', path: string): string => invokeArn(this, gate.broker.apiId, method, path.replaceAll(/\{[^}]+\}/g, '*'));
+    const mayInvoke = (...resources: string[]): void => { this.role.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources })); };
+    if (duty === OperatorDuty.AUDITOR || duty === OperatorDuty.BREAK_GLASS) {
+      if (props.until) auditLog.grantVerifyUntil(this.role, props.until);
+      else auditLog.grantVerify(this.role);
       // The command line finds the log by the name of the control plane.
       this.role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${controls}/*` })] }));
     }
-    if (duty !== OperatorDuty.AUDITOR) {
-      const route = (method: 'GET' | 'POST', path: string): string => invokeArn(this, gate.broker.apiId, method, path);
-      this.role.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: [route('POST', '/approvals/*/verdict'), route('GET', '/approvals'), route('GET', '/approvals/*')] }));
-    }
+    if (duty === OperatorDuty.APPROVER || duty === OperatorDuty.BREAK_GLASS) mayInvoke(route('POST', '/approvals/*/verdict'), route('GET', '/approvals'), route('GET', '/approvals/*'));
+    if (duty === OperatorDuty.PRIVACY) mayInvoke(...KEEPER_ROUTES.map(([, method, path]) => route(method, path)));
     if (duty === OperatorDuty.BREAK_GLASS) this.witness(gate, props.alarmTopic);
   }
 
@@ -81,6 +89,7 @@ export class OperatorRole extends Resource {
       environment: { CLUSTER_ARN: database.clusterArn, DATABASE_NAME: database.databaseName, LOGIN_SECRET_ARN: auditLog.appendSecretArn, TOPIC_ARN: topic.topicArn },
     });
     auditLog.grantAppend(witness.role);
+    anchored(witness, auditLog);
     iam.Grant.addToPrincipal({ grantee: witness.role, actions: ['sns:Publish'], resourceArns: [topic.topicArn] });
     const rule = new events.CfnRule(this, 'Uses', {
       description: 'Every use of the break-glass role',

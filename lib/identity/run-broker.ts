@@ -3,7 +3,9 @@ import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { IAuditLogTable } from '../audit/audit-log-table';
+import { anchored } from '../audit/anchored';
+import { KEEPER_ROUTES } from '../audit/audit-keeper';
+import { AuditLogTable, IAuditLogTable } from '../audit/audit-log-table';
 import { secretArnPattern } from '../database/access';
 import { CardApprover } from '../card/card-approver';
 import { DutyLogin } from '../database/duty-login';
@@ -110,6 +112,7 @@ export class RunBroker extends Resource implements IRunBroker {
       environment: { ...login.environment, SESSION_SECONDS: String(session.toSeconds()), PARTITION: Aws.PARTITION, ACCOUNT: Aws.ACCOUNT_ID, API_ARN: this.stack.formatArn({ service: 'execute-api', resource: api.apiId }) },
     });
     this.role = broker.role;
+    anchored(broker, props.auditLog);
     login.grantUse(broker.role);
     broker.role.addToPrincipalPolicy(new iam.PolicyStatement({
       actions: ['secretsmanager:GetSecretValue'],
@@ -122,6 +125,9 @@ export class RunBroker extends Resource implements IRunBroker {
     }));
     addSignedRoute(this, 'StartRun', api.apiId, 'POST', '/agents/{agent}/runs', broker.function);
     addSignedRoute(this, 'Ask', api.apiId, 'POST', '/agents/{agent}/requests', broker.function);
+    if (props.auditLog instanceof AuditLogTable) {
+      for (const [id, method, path] of KEEPER_ROUTES) addSignedRoute(this, id, api.apiId, method, path, props.auditLog._keeper);
+    }
     const signers = [...(props.cardApprovers ?? []).map((of) => ({ name: of.approverName, publicKey: of.publicKey, security: true })), ...(props.standingApprovers ?? []).map((of) => ({ name: of.approverName, publicKey: of.publicKey, security: false }))];
     const twice = signers.find((signer, index) => signers.findIndex((other) => other.name === signer.name || other.publicKey.trim() === signer.publicKey.trim()) !== index);
     if (twice) throw new ControlsError('CardApproverDuplicate', `${twice.name} or the key of ${twice.name} is there twice; a person has one name, one key and one duty`);

@@ -29,10 +29,12 @@ export const agentBoundaryName = (controls: string): string => `${controls}-agen
 export const approverRoleName = (controls: string, group: string): string => `${controls}-approver-${group}`;
 /** IAM role that auditors assume, with MFA. */
 export const auditorRoleName = (controls: string): string => `${controls}-auditor`;
+/** IAM role of people who erase subjects and place legal holds, with MFA. */
+export const privacyRoleName = (controls: string): string => `${controls}-privacy`;
 /** IAM role for emergencies. */
 export const breakGlassRoleName = (controls: string): string => `${controls}-break-glass`;
 /** Parameter that tells another stack or a person what cannot be derived. */
-export const parameterName = (controls: string, what: 'api-id' | 'cluster-arn' | 'database'): string => `/${controls}/${what}`;
+export const parameterName = (controls: string, what: 'api-id' | 'cluster-arn' | 'database' | 'statement-bucket' | 'signing-key'): string => `/${controls}/${what}`;
 
 /** Stage of an agent's secret that holds the compiled scope; the only stage that the broker may read. */
 export const SCOPE_STAGE = 'SCOPE';

@@ -24,7 +24,7 @@ type Provision = (resource: ResolvedResource, account: Account) => Provisioned |
 const INERT = new Set([
   'AWS::CDK::Metadata', 'AWS::EC2::VPC', 'AWS::EC2::Subnet', 'AWS::EC2::RouteTable', 'AWS::EC2::SubnetRouteTableAssociation', 'AWS::EC2::SecurityGroup',
   'AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress', 'AWS::RDS::DBSubnetGroup', 'AWS::RDS::DBInstance', 'AWS::SecretsManager::SecretTargetAttachment',
-  'AWS::Logs::LogGroup', 'AWS::SNS::TopicPolicy', 'AWS::ApiGatewayV2::Stage',
+  'AWS::Logs::LogGroup', 'AWS::SNS::TopicPolicy', 'AWS::ApiGatewayV2::Stage', 'AWS::S3::BucketPolicy', 'AWS::CloudWatch::Alarm', 'AWS::CloudWatch::Dashboard', 'AWS::Logs::MetricFilter',
 ]);
 
 /** Makes one resource. A type that is not known here is refused by name. */
@@ -78,13 +78,22 @@ const TYPES: Readonly<Record<string, Provision>> = {
   },
   'AWS::KMS::Key': (resource, account) => {
     const id = stableId('', physical(resource)).toLowerCase();
-    account.keyPolicies.set(arn(account, 'kms', `key/${id}`), resource.properties.KeyPolicy as PolicyDocument);
-    return { ref: id, attributes: { Arn: arn(account, 'kms', `key/${id}`), KeyId: id } };
+    const own = arn(account, 'kms', `key/${id}`);
+    account.keyPolicies.set(own, resource.properties.KeyPolicy as PolicyDocument);
+    if (resource.properties.KeySpec === 'ECC_NIST_P256') account.kms.create(own);
+    return { ref: id, attributes: { Arn: own, KeyId: id } };
   },
   'AWS::KMS::Alias': ({ properties }, account) => {
     const { AliasName, TargetKeyId } = properties;
     account.keyAliases.set(AliasName as string, String(TargetKeyId).startsWith('arn:') ? String(TargetKeyId) : arn(account, 'kms', `key/${String(TargetKeyId)}`));
     return { ref: AliasName as string };
+  },
+  'AWS::S3::Bucket': (resource, account) => {
+    const { BucketName, ObjectLockEnabled } = resource.properties;
+    const name = (BucketName as string | undefined) ?? physical(resource).toLowerCase();
+    if (ObjectLockEnabled !== true) throw new Error(`${resource.logicalId}: the local runtime plays buckets with Object Lock, where nothing is written over`);
+    account.buckets.set(name, join(account.folder, 'buckets', name));
+    return { ref: name, attributes: { Arn: `arn:aws:s3:::${name}` } };
   },
   'AWS::SSM::Parameter': ({ properties }, account) => {
     account.parameters.set(properties.Name as string, properties.Value as string);

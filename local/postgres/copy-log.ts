@@ -2,6 +2,19 @@ import { Client } from 'pg';
 import { to } from 'pg-copy-streams';
 import { HEADS, logRows, ORPHANS } from '../../lambda/audit/queries';
 import { LogRow, Verification, Verifier } from '../../lambda/audit/verify';
+import type { LogSource } from '../../lambda/audit/verify-log';
+
+/** The log of a local runtime, over one Postgres connection as the auditor. */
+export class PostgresLog implements LogSource {
+  public constructor(private readonly client: Client) {}
+
+  public verify(verifier: Verifier, progress: (entries: number) => void): Promise<Verification> { return verifyByCopy(this.client, verifier, progress); }
+
+  public async rows(sql: string, values: Readonly<Record<string, string | number>> = {}): Promise<Record<string, unknown>[]> {
+    const names = Object.keys(values);
+    return (await this.client.query<Record<string, unknown>>(sql.replaceAll(/(?<!:):([a-z]+)/g, (_, name: string) => `$${names.indexOf(name) + 1}`), Object.values(values))).rows;
+  }
+}
 
 /** Verifies the log over one Postgres connection: rows stream through COPY, and one is kept at a time. */
 export async function verifyByCopy(client: Client, verifier = new Verifier(), progress: (entries: number) => void = () => undefined): Promise<Verification> {
@@ -10,7 +23,7 @@ export async function verifyByCopy(client: Client, verifier = new Verifier(), pr
   await client.query(IN_ORDER);
   try {
     let told = 0;
-    await eachRow(client, logRows(verifier.since), (row) => {
+    await eachRow(client, logRows(verifier.since, verifier.chainOnly), (row) => {
       verifier.add(row);
       if (verifier.count - told >= 5_000) progress((told = verifier.count));
     });
@@ -23,7 +36,7 @@ export async function verifyByCopy(client: Client, verifier = new Verifier(), pr
 }
 
 /** Has rows read in the order of an index, as they stream: sorting them first would take the log's size in temporary files. */
-export const IN_ORDER = 'set local max_parallel_workers_per_gather = 0; set local enable_hashjoin = off; set local enable_sort = off';
+export const IN_ORDER = 'set local max_parallel_workers_per_gather = 0; set local enable_hashjoin = off; set local enable_sort = off; set local statement_timeout = 0';
 
 /** `PGCOPY`, flags and an extension length of zero. */
 const HEADER_BYTES = 19;

@@ -4,7 +4,7 @@ export interface Definition {
   readonly States: Readonly<Record<string, State>>;
 }
 
-export type State = TaskState | ChoiceState | SucceedState;
+export type State = TaskState | ChoiceState | WaitState | SucceedState;
 
 export interface TaskState {
   readonly Type: 'Task';
@@ -33,6 +33,12 @@ export interface ChoiceState {
   readonly Default?: string;
 }
 
+export interface WaitState {
+  readonly Type: 'Wait';
+  readonly Seconds: number;
+  readonly Next: string;
+}
+
 export interface SucceedState {
   readonly Type: 'Succeed';
 }
@@ -40,6 +46,7 @@ export interface SucceedState {
 const FIELDS: Readonly<Record<string, readonly string[]>> = {
   Task: ['Type', 'Comment', 'Resource', 'Parameters', 'TimeoutSeconds', 'TimeoutSecondsPath', 'ResultPath', 'OutputPath', 'Retry', 'Catch', 'Next', 'End'],
   Choice: ['Type', 'Comment', 'Choices', 'Default'],
+  Wait: ['Type', 'Comment', 'Seconds', 'Next'],
   Succeed: ['Type', 'Comment'],
 };
 

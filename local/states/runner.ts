@@ -12,6 +12,8 @@ export interface Execution {
   status: 'RUNNING' | 'SUCCEEDED' | 'FAILED';
   /** Of a task that waits for its token: the token, and when the wait is over. */
   waiting?: { readonly token: string; readonly deadline: number } | undefined;
+  /** Of a wait: when it is over. */
+  wakesAt?: number | undefined;
   error?: string | undefined;
 }
 
@@ -64,6 +66,13 @@ export class StateMachineRunner {
         if (!state) throw new StateError('States.Runtime', `there is no state ${execution.state}`);
         if (state.Type === 'Succeed') {
           execution.status = 'SUCCEEDED';
+        } else if (state.Type === 'Wait') {
+          execution.wakesAt ??= this.world.clock.now() + state.Seconds * 1_000;
+          this.world.save(execution);
+          const at = execution.wakesAt;
+          await new Promise<void>((wake) => this.world.clock.at(at, wake));
+          execution.wakesAt = undefined;
+          execution.state = state.Next;
         } else if (state.Type === 'Choice') {
           const chosen = state.Choices.find(({ Variable, StringEquals }) => at(Variable, execution.input, context) === StringEquals)?.Next ?? state.Default;
           if (chosen === undefined) throw new StateError('States.NoChoiceMatched', execution.state);

@@ -4,14 +4,18 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { AgentClient, Answer, AskedRequest, CallOptions, GateError, Run, RunRequest } from '../../lambda/client';
 import { SignedApi } from '../../lambda/client/signed-api';
-import type { Verification } from '../../lambda/audit/verify';
+import { createPublicKey } from 'node:crypto';
+import { GetPublicKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { S3Client } from '@aws-sdk/client-s3';
+import { StatementBucket } from '../../lambda/audit/statement-bucket';
+import { LogVerification, verifyLog } from '../../lambda/audit/verify-log';
 import { DECISIONS } from '../../lambda/audit/queries';
 import { assumeRole } from '../identity/assume-role';
 import type { LocalFile } from '../local-file';
-import { verifyByCopy } from '../postgres/copy-log';
+import { PostgresLog } from '../postgres/copy-log';
 import { Runtime, RuntimeOptions } from '../runtime';
 
-export type { Answer, AskedRequest, CallOptions, LocalFile, Run, RunRequest, RuntimeOptions, Verification };
+export type { Answer, AskedRequest, CallOptions, LocalFile, Run, RunRequest, RuntimeOptions, LogVerification };
 export { GateError };
 
 /** A hold as an approver sees it. */
@@ -89,7 +93,7 @@ export class LocalRuntime implements AsyncDisposable {
   public approver(userName: string, who: { readonly groups: readonly string[] }): LocalApprover {
     const [group] = who.groups;
     const decide = async (hold: LocalHold, verdict: 'approve' | 'reject', reason: string): Promise<void> => {
-      const api = await this.apiAs(userName, group ?? '');
+      const api = await this.apiAs(userName, `approver-${group ?? ''}`);
       await api.send('POST', `/approvals/${hold.holdId}/verdict`, { verdict, digest: hold.digest, reason });
     };
     return { approve: (hold, reason) => decide(hold, 'approve', reason), reject: (hold, reason) => decide(hold, 'reject', reason) };
@@ -144,16 +148,26 @@ export class LocalRuntime implements AsyncDisposable {
     }
   }
 
-  /** Verifies the log as its auditor. */
-  public async verifyAuditLog(progress?: (entries: number) => void): Promise<Verification> {
-    const { host, port, database } = this.file.postgres;
-    const client = new Client({ host, port, database, ...this.file.resources.auditorLogin });
+  /** Verifies the log as its auditor, with every checkpoint there is. */
+  public async verifyAuditLog(): Promise<LogVerification> {
+    const { endpoint, region, postgres: { host, port, database }, principals: { auditor }, resources: { auditorLogin, controlsName, statementBucket, signingKeyArn } } = this.file;
+    const config = { endpoint, region, ...(auditor ? { credentials: plainKeys({ ...auditor, sessionToken: auditor.sessionToken }) } : {}) };
+    const { PublicKey } = await new KMSClient(config).send(new GetPublicKeyCommand({ KeyId: signingKeyArn }));
+    const client = new Client({ host, port, database, ...auditorLogin });
     await client.connect();
     try {
-      return await verifyByCopy(client, undefined, progress);
+      return await verifyLog(new PostgresLog(client), {
+        controlsName, bucket: new StatementBucket(new S3Client(config), statementBucket), keys: [createPublicKey({ key: Buffer.from(PublicKey as Uint8Array), format: 'der', type: 'spki' })], pinned: false, everyCheckpoint: true,
+      });
     } finally {
       await client.end();
     }
+  }
+
+  /** A person who may erase subjects, place legal holds and have the log signed: what the API is asked as that person. */
+  public async privacy(userName: string): Promise<{ ask<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> }> {
+    const api = await this.apiAs(userName, 'privacy');
+    return { ask: (method, path, body) => api.send(method, path, body) };
   }
 
   /** Ends everything in order. */
@@ -168,10 +182,10 @@ export class LocalRuntime implements AsyncDisposable {
     return AgentClient.of({ url, region, agentName, credentials: plainKeys(keys) });
   }
 
-  private async apiAs(userName: string, group: string): Promise<SignedApi> {
+  private async apiAs(userName: string, role: string): Promise<SignedApi> {
     const { region, api, resources, account } = this.file;
     const person = this.runtime.person(userName);
-    const keys = await assumeRole({ endpoint: this.file.endpoint, region, roleArn: `arn:aws:iam::${account}:role/${resources.controlsName}-approver-${group}`, sessionName: userName, keys: plainKeys(person) });
+    const keys = await assumeRole({ endpoint: this.file.endpoint, region, roleArn: `arn:aws:iam::${account}:role/${resources.controlsName}-${role}`, sessionName: userName, keys: plainKeys(person) });
     return new SignedApi(api, region, () => Promise.resolve(keys));
   }
 }

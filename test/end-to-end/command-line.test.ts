@@ -34,12 +34,12 @@ afterAll(() => runtime.stop());
 
 describe('agent-controls audit', () => {
   it('lists decisions as a table of the reviewer\'s columns, and as JSON', async () => {
-    const table = await cli(['audit', 'list', ...local]);
+    const table = await cli(['audit', 'search', ...local]);
     for (const head of ['time', 'agent', 'run_id', 'decision', 'inputs_hash', 'inputs', 'model', 'output_hash', 'output', 'downstream_writes', 'authorized_by']) expect(table.stdout).toContain(head);
-    const { stdout } = await cli(['audit', 'list', ...local, '--json']);
+    const { stdout } = await cli(['audit', 'search', ...local, '--json']);
     expect((JSON.parse(stdout) as { decision: string; status: string }[]).map(({ decision, status }) => [decision, status])).toEqual([['read_leads', 'executed'], ['read_leads', 'denied']]);
-    expect((await cli(['audit', 'list', ...local, '--agent', 'nobody'])).stdout).toContain('No decision of that agent');
-    expect((await cli(['audit', 'list', ...local, '--limit', 'x'])).status).toBe(2);
+    expect((await cli(['audit', 'search', ...local, '--agent', 'nobody'])).stdout).toContain('No decision is like that');
+    expect((await cli(['audit', 'search', ...local, '--limit', 'x'])).status).toBe(2);
   });
 
   it('verifies as the auditor, locally and through the Data API as on an account', async () => {
@@ -47,7 +47,7 @@ describe('agent-controls audit', () => {
     expect([status, JSON.parse(stdout)]).toMatchObject([0, { ok: true, local: true, anchored: false, findings: [] }]);
     const deployed = await cli(['audit', 'verify', '--json'], await environment('auditor'));
     expect([deployed.status, JSON.parse(deployed.stdout)]).toMatchObject([0, { ok: true, local: false, entries: (JSON.parse(stdout) as { entries: number }).entries }]);
-    expect((await cli(['audit', 'list', '--json'], await environment('auditor'))).stdout).toContain('read_leads');
+    expect((await cli(['audit', 'search', '--json'], await environment('auditor'))).stdout).toContain('read_leads');
   });
 
   it('names the entry that somebody edited, both ways, and exits with 1', async () => {
@@ -96,7 +96,7 @@ describe('agent-controls local', () => {
     child.kill('SIGINT');
     expect(await ended(child)).toBe(0);
     expect(await survivors(started)).toEqual([]);
-    expect((await cli(['audit', 'list', '--local', '--folder', own])).status).toBe(2);
+    expect((await cli(['audit', 'search', '--local', '--folder', own])).status).toBe(2);
   });
 
   it('killed, takes its server and its functions along, and goes on with its log when it is started again', async () => {

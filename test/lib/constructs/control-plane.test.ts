@@ -32,7 +32,7 @@ describe('a control plane with its defaults', () => {
 
   it('asks every caller of every route for a signature', () => {
     const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => `${(Properties as { AuthorizationType: string }).AuthorizationType} ${(Properties as { RouteKey: string }).RouteKey}`).sort();
-    expect(routes).toEqual(['AWS_IAM GET /approvals', 'AWS_IAM GET /approvals/{holdId}', 'AWS_IAM GET /holds/{holdId}', 'AWS_IAM POST /agents/{agent}/requests', 'AWS_IAM POST /agents/{agent}/runs', 'AWS_IAM POST /approvals/{holdId}/verdict', 'AWS_IAM POST /calls']);
+    expect(routes).toEqual(['AWS_IAM GET /approvals', 'AWS_IAM GET /approvals/{holdId}', 'AWS_IAM GET /holds/{holdId}', 'AWS_IAM GET /legal-holds', 'AWS_IAM POST /agents/{agent}/requests', 'AWS_IAM POST /agents/{agent}/runs', 'AWS_IAM POST /approvals/{holdId}/verdict', 'AWS_IAM POST /calls']);
   });
 
   it('gives names only to what another stack must find', () => {
@@ -192,7 +192,7 @@ describe('what is given is checked', () => {
   });
 
   it('grants no one the deletion of the log', () => {
-    expect(Object.getOwnPropertyNames(Object.getPrototypeOf(AuditLogTable.prototype)).filter((name) => name.startsWith('grant')).sort()).toEqual(['grantAppend', 'grantRead', 'grantUse', 'grantVerify']);
+    expect(Object.getOwnPropertyNames(Object.getPrototypeOf(AuditLogTable.prototype)).filter((name) => name.startsWith('grant')).sort()).toEqual(['grantAppend', 'grantRead', 'grantUse', 'grantVerify', 'grantVerifyUntil']);
     const of = stack();
     const role = new iam.Role(of, 'App', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
     audit(of).grantAppend(role);

@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import type { KeyObject } from 'node:crypto';
+import { Command } from 'commander';
+import { publicKeys } from '../../../lambda/audit/statement';
+import type { Log } from '../../log';
+
+/** Options of commands that believe signatures. */
+export interface KeyOptions {
+  readonly key: readonly string[];
+}
+
+/** Adds `--key`, as often as there are keys. */
+export function withKeys(command: Command): Command {
+  return command.option('--key <file>', 'public key that counts, as PEM; again for each. Without, the key that the account names is believed', (file: string, before: string[]) => [...before, file], []);
+}
+
+/** Keys of files. */
+export const keysOf = (files: readonly string[]): KeyObject[] => publicKeys(files.map((file) => readFileSync(file, 'utf8')));
+
+/** The keys that count: pinned ones, or the account's own. */
+export async function pinnedOr(log: Log, files: readonly string[]): Promise<{ keys: KeyObject[]; pinned: boolean; bucket: Awaited<ReturnType<Log['statements']>>['bucket'] }> {
+  const { bucket, key } = await log.statements();
+  return { bucket, keys: files.length > 0 ? keysOf(files) : [key], pinned: files.length > 0 };
+}

@@ -1,0 +1,69 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { LogVerification, verifyLog } from '../../../lambda/audit/verify-log';
+import type { Progress } from '../../../lambda/audit/verify';
+import { LogOptions, openLog, withLog } from '../../log';
+import { dim, green, progressLine, red } from '../../terminal';
+import { KeyOptions, pinnedOr, withKeys } from './keys';
+
+interface Options extends LogOptions, KeyOptions {
+  readonly since?: string;
+  readonly everyCheckpoint?: true;
+  readonly chainOnly?: true;
+  readonly resume?: string;
+}
+
+/** `agent-controls audit verify`. */
+export function verifyCommand(): Command {
+  return withKeys(withLog(new Command('verify')))
+    .description('Computes every hash of the log again, holds it against what was signed, and names what is not as it was written.')
+    .option('--since <checkpoint>', 'begin at this checkpoint: its number, or a day as 2026-11-22')
+    .option('--every-checkpoint', 'hold it against every checkpoint, not the last of each day alone')
+    .option('--chain-only', 'leave out payload, tables and view')
+    .option('--resume <file>', 'keep in this file how far it came, and go on from there')
+    .addHelpText('after', '\nExit codes: 0 the log verifies, 1 it does not, 2 it could not be read.')
+    .action(verify);
+}
+
+async function verify(options: Options): Promise<void> {
+  const log = await openLog(options);
+  const line = progressLine();
+  try {
+    const { since, resume } = options;
+    if (since !== undefined && !/^(\d+|\d{4}-\d{2}-\d{2})$/.test(since)) throw new Error(`--since takes the number of a checkpoint or a day as 2026-11-22, got ${since}`);
+    const result = await verifyLog(log, {
+      ...await pinnedOr(log, options.key), controlsName: log.controlsName, everyCheckpoint: options.everyCheckpoint ?? false, chainOnly: options.chainOnly ?? false,
+      ...(since === undefined ? {} : { since: /^\d+$/.test(since) ? Number(since) : since }), ...(resume !== undefined && existsSync(resume) ? { resume: JSON.parse(readFileSync(resume, 'utf8')) as Progress } : {}),
+      progress: (what, state) => {
+        line.tell(what);
+        if (resume !== undefined) keep(resume, state());
+      },
+    });
+    if (resume !== undefined) rmSync(resume, { force: true });
+    line.end();
+    if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    else print(result);
+    process.exitCode = result.ok ? 0 : 1;
+  } finally {
+    line.end();
+    await log.close();
+  }
+}
+
+/** Whole or not at all: it may be interrupted between any two bytes. */
+function keep(file: string, state: Progress): void {
+  writeFileSync(`${file}.part`, JSON.stringify(state));
+  renameSync(`${file}.part`, file);
+}
+
+function print({ ok, entries, payloads, erased, findings, checkpoints: { read, known, newest }, unanchored, since, local, pinned, keys }: LogVerification): void {
+  for (const { problem, entries: place, decisionId, sentence } of findings) {
+    process.stdout.write(`${red(problem)}  ${place}${decisionId === null ? '' : `  decision ${decisionId}`}\n  ${sentence}\n`);
+  }
+  process.stdout.write(`${ok ? green('The log verifies') : red(`The log does not verify: ${findings.length} findings`)}: ${entries} entries, ${payloads} payloads${erased > 0 ? `, ${erased} erased as signed` : ''}${since === null ? '' : `, since checkpoint ${since}`}.\n`);
+  const say = (text: string): void => { process.stdout.write(`${dim(text)}\n`); };
+  if (newest) say(`Anchored by ${read === known ? `${known}` : `${read} of ${known}`} checkpoints, the newest ${newest.number} of ${newest.at.slice(0, 19).replace('T', ' ')} UTC.`);
+  if (unanchored > 0) say(`${unanchored} entries are newer than ${newest ? 'it' : 'any checkpoint, for there is none'}: their removal together with their chain heads would not show yet.`);
+  if (newest) say(pinned ? `Signed by a key you pinned: ${keys.join(', ')}.` : `Signed by the key that the account itself names, ${keys.join(', ')}; pin it with --key, from agent-controls audit keys.`);
+  if (local) say('It is the log of a local runtime, and evidence of nothing else.');
+}

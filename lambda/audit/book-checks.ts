@@ -1,0 +1,52 @@
+/**
+ * What the tables that handlers work with say, against the entries. Each query names what differs; `:from` is where retention ended. They
+ * are the verifier's own, since whatever the database offers could have been altered with the rest.
+ */
+export interface BookCheck {
+  readonly sentence: string;
+  readonly sql: string;
+}
+
+const intent = "select from audit.entry e where e.kind = 'call.intent' and e.decision_id = c.decision_id and e.run_id = c.run_id and e.agent = c.agent and e.action = c.action and e.outcome = c.verdict";
+const text = '(select string_agg(p.output, \'\' order by p.chunk) from audit.payload p where p.head = e.head and p.seq = e.seq and p.at = e.at)';
+
+export const BOOK_CHECKS: readonly BookCheck[] = [
+  {
+    sentence: 'a run that no entry started as it is',
+    sql: `select r.run_id as what from controls.run r where r.started_at >= :from::timestamptz and not exists (select from audit.entry e where e.kind = 'run.started' and e.run_id = r.run_id and e.agent = r.agent
+      and e.facts::json ->> 'card_digest' = r.card_digest and e.facts::json ->> 'environment' = r.environment and e.facts::json ->> 'starter' = r.starter and e.facts::json ->> 'asked_by' = r.asked_by
+      and e.facts::json ->> 'model' is not distinct from r.model and (e.facts::json ->> 'request_trusted')::boolean = r.request_trusted) limit 20`,
+  },
+  { sentence: 'a run that was started and is gone', sql: "select e.run_id as what from audit.entry e where e.kind = 'run.started' and e.at >= :from::timestamptz and not exists (select from controls.run r where r.run_id = e.run_id) limit 20" },
+  { sentence: 'a call that no entry decided as it is', sql: `select c.decision_id::text as what from gate.call c where c.at >= :from::timestamptz and not exists (${intent}) limit 20` },
+  { sentence: 'a call whose parameters are not those that were decided on', sql: `select c.decision_id::text as what from gate.call c join audit.entry e on e.kind = 'call.intent' and e.decision_id = c.decision_id where c.at >= :from::timestamptz and c.salt <> '' and c.parameters is distinct from ${text} limit 20` },
+  { sentence: 'a call that was decided and is gone', sql: "select e.decision_id::text as what from audit.entry e where e.kind = 'call.intent' and e.at >= :from::timestamptz and not exists (select from gate.call c where c.decision_id = e.decision_id) limit 20" },
+  {
+    sentence: 'a call whose status is not its last outcome',
+    sql: `select c.decision_id::text as what from gate.call c left join lateral (select e.outcome from audit.entry e where e.kind = 'call.outcome' and e.decision_id = c.decision_id order by e.at desc limit 1) o on true
+      where c.at >= :from::timestamptz and o.outcome is distinct from case when c.status in ('executed', 'failed', 'unknown', 'refused') then c.status end limit 20`,
+  },
+  {
+    sentence: 'a hold whose status no entry gave it',
+    sql: `select h.hold_id::text as what from hold.hold h where h.staged_at >= :from::timestamptz and (select string_agg(distinct e.kind, ',') from audit.entry e where e.decision_id = h.decision_id and e.kind in ('hold.approved', 'hold.rejected', 'hold.expired', 'hold.cancelled'))
+      is distinct from case when h.status <> 'pending' then 'hold.' || h.status end limit 20`,
+  },
+  {
+    sentence: 'a verdict that no entry tells of',
+    sql: `select v.hold_id::text || ' of ' || v.person as what from hold.verdict v join hold.hold h using (hold_id) where v.at >= :from::timestamptz and not exists (select from audit.entry e
+      where e.decision_id = h.decision_id and e.kind in ('hold.approved', 'hold.seconded', 'hold.rejected') and e.approver = v.person and e.outcome = v.verdict) limit 20`,
+  },
+  {
+    sentence: 'a ticket that no decision issued',
+    sql: `select t.decision_id::text as what from gate.ticket t where t.issued_at >= :from::timestamptz and not exists (select from audit.entry e where e.decision_id = t.decision_id
+      and ((t.issued_for = 'permit' and e.kind = 'call.intent' and e.outcome = 'permit') or (t.issued_for = 'approval' and e.kind = 'hold.approved'))) limit 20`,
+  },
+];
+
+/** Rows of the view that people read, and of what the view was made as, month by month: how many, and a digest of all. */
+export const viewCheck = (definition: string): string => {
+  const digest = (rows: string): string => `(select count(*) || ':' || coalesce(sum(('x' || left(md5(d::text), 15))::bit(60)::bigint), 0) from ${rows} d where d.time >= :from::timestamptz and d.time < :until::timestamptz)`;
+  return `select ${digest('audit.decision')} as shown, ${digest(`(${definition})`)} as made`;
+};
+
+export const MONTHS = "select to_char(m, 'YYYY-MM-01') as from_day, to_char(m + interval '1 month', 'YYYY-MM-01') as until_day from (select date_trunc('month', min(at) at time zone 'UTC') as first, max(at) at time zone 'UTC' as last from audit.entry) s, generate_series(s.first, s.last, interval '1 month') m";

@@ -1,0 +1,102 @@
+import type { KeyObject } from 'node:crypto';
+import { readAnchors, startAt } from './anchors';
+import { BOOK_CHECKS, MONTHS, viewCheck } from './book-checks';
+import { HEADS } from './queries';
+import { decisionDefinition, schemaFindings, SCHEMA_QUERIES, SCHEMAS_JSON } from './schema-check';
+import { keyFingerprint } from './statement';
+import type { StatementBucket } from './statement-bucket';
+import { Finding, Progress, Verification, Verifier } from './verify';
+
+/** A log that can be read, wherever it is. */
+export interface LogSource {
+  /** Rows of one statement with `:names`, as the auditor. */
+  rows(sql: string, values?: Readonly<Record<string, string | number>>): Promise<Record<string, unknown>[]>;
+  /** Feeds the whole log to a verifier. */
+  verify(verifier: Verifier, progress: (entries: number) => void): Promise<Verification>;
+}
+
+/** What a verification is to cover, and with what. */
+export interface VerifyOptions {
+  readonly controlsName: string;
+  readonly bucket: StatementBucket;
+  /** Keys whose signatures count. */
+  readonly keys: readonly KeyObject[];
+  /** Whether the keys came from outside: from whoever wrote them down earlier, and not from the account itself. */
+  readonly pinned: boolean;
+  /** Begin at the last checkpoint of this number, or of this day or before it. */
+  readonly since?: number | string;
+  /** Read every checkpoint, and not the last of each day alone. */
+  readonly everyCheckpoint?: boolean;
+  /** Leave payload and everything outside the chains unread. */
+  readonly chainOnly?: boolean;
+  /** Where an earlier verification was interrupted. */
+  readonly resume?: Progress;
+  /** Told how far it came, and given what to resume from. */
+  readonly progress?: (what: string, state: () => Progress) => void;
+}
+
+/** What verification came to, and how far it can be believed. */
+export interface LogVerification extends Verification {
+  /** Whether it is the log of a local runtime. */
+  readonly local: boolean;
+  readonly pinned: boolean;
+  /** Fingerprints of the keys that counted. */
+  readonly keys: readonly string[];
+  readonly checkpoints: { readonly read: number; readonly known: number; readonly newest: { readonly number: number; readonly at: string } | null };
+  /** Entries that came after the newest checkpoint: their removal would not show yet. */
+  readonly unanchored: number;
+  /** The checkpoint it began at; null for the whole log. */
+  readonly since: number | null;
+}
+
+const LOCAL_ACCOUNT = '000000000000';
+
+/** Verifies a log: its chains, its payload, what signed statements say of it, and whatever the database shows of it elsewhere. */
+export async function verifyLog(source: LogSource, options: VerifyOptions): Promise<LogVerification> {
+  const { controlsName, bucket, keys, pinned, progress = () => undefined } = options;
+  const nothing = (): Progress => ({ chains: {}, entries: 0, payloads: 0, erased: 0, findings: [] });
+  progress('reading signed statements', nothing);
+  const [logRow] = await source.rows('select log_id from audit.log');
+  const anchors = await readAnchors(bucket, keys, String(logRow?.log_id), options.everyCheckpoint);
+  const newest = anchors.checkpoints.at(-1);
+  const from = options.since === undefined ? undefined : anchors.checkpoints.filter(({ number, at }) => (typeof options.since === 'number' ? number <= options.since : at.slice(0, 10) <= (options.since ?? ''))).at(-1);
+  if (options.since !== undefined && !from) throw new Error(`there is no checkpoint ${typeof options.since === 'number' ? `${options.since} or before it` : `of ${options.since} or before it`}; verify the whole log`);
+  const verifier = new Verifier(anchors, { start: options.resume ?? (from && startAt(from)), partial: from !== undefined, chainOnly: options.chainOnly ?? false });
+  const chained = await source.verify(verifier, (entries) => progress(`${entries} entries verified`, () => verifier.progress()));
+
+  const local = newest ? newest.account === LOCAL_ACCOUNT : (await source.rows("select prosrc as clock from pg_catalog.pg_proc where oid = 'controls.now'::regproc")).some(({ clock }) => String(clock).includes('milliseconds'));
+  progress('comparing tables and view with the entries', () => verifier.progress());
+  const others = options.chainOnly ? [] : [...await bookFindings(source), ...await viewFindings(source, controlsName), ...await schema(source, controlsName, local)];
+  const heads = await source.rows(HEADS);
+  const ends = new Map(newest?.heads.map(([head, seq]) => [head, seq]));
+  return {
+    ...chained, ok: chained.ok && others.length === 0, findings: [...chained.findings, ...others], local, pinned, keys: keys.map(keyFingerprint),
+    checkpoints: { read: anchors.checkpoints.length, known: anchors.known, newest: newest ? { number: newest.number, at: newest.at } : null },
+    unanchored: heads.reduce((sum, { head, seq }) => sum + Math.max(0, Number(seq) - (ends.get(Number(head)) ?? 0)), 0), since: from?.number ?? null,
+  };
+}
+
+async function bookFindings(source: LogSource): Promise<Finding[]> {
+  // Rows around the end of the last month that was dropped are neither here nor there.
+  const [{ from } = {}] = await source.rows("select coalesce((max(to_date(month, 'YYYY_MM')) + interval '1 month 1 hour')::text, '2000-01-01') || '+00' as from from audit.dropped");
+  const findings: Finding[] = [];
+  for (const { sentence, sql } of BOOK_CHECKS) {
+    for (const { what } of await source.rows(sql, { from: String(from) })) findings.push({ problem: 'book differs', entries: String(what), decisionId: /^[0-9a-f-]{36}$/.test(String(what)) ? String(what) : null, sentence: `${sentence}: ${String(what)}` });
+  }
+  return findings;
+}
+
+async function viewFindings(source: LogSource, controlsName: string): Promise<Finding[]> {
+  const sql = viewCheck(decisionDefinition(controlsName));
+  const findings: Finding[] = [];
+  for (const { from_day: from, until_day: until } of await source.rows(MONTHS)) {
+    const [{ shown, made } = {}] = await source.rows(sql, { from: `${String(from)} 00:00:00+00`, until: `${String(until)} 00:00:00+00` });
+    if (shown !== made) findings.push({ problem: 'view differs', entries: String(from).slice(0, 7), decisionId: null, sentence: `audit.decision shows other rows of ${String(from).slice(0, 7)} than the entries give` });
+  }
+  return findings;
+}
+
+async function schema(source: LogSource, controlsName: string, local: boolean): Promise<Finding[]> {
+  const functions = await source.rows(SCHEMA_QUERIES.functions, { schemas: SCHEMAS_JSON });
+  return schemaFindings(controlsName, functions, await source.rows(SCHEMA_QUERIES.hooks, { schemas: SCHEMAS_JSON }), local);
+}

@@ -1,0 +1,71 @@
+import * as v from 'valibot';
+import { arg, callFunction } from '../database/connection';
+import { HttpError, HttpEvent, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
+import { identifier, parse, plainText } from '../http/parse';
+import { checkpoint } from './checkpoints';
+import { carryOutErasures } from './erasures';
+import { dropDueMonths } from './retention';
+import { verifyRecent } from './verify-recent';
+
+/** What a state machine or a schedule asks. */
+type Job = { readonly job: 'checkpoint' | 'daily' };
+
+/** Keeps the log: checkpoints some minutes after something was appended; once a day retention, verification and whatever was left over. */
+async function work({ job }: Job): Promise<object> {
+  // The database is awake now: whoever never reported an outcome is not going to.
+  const reconciled = await callFunction<number>('gate.reconcile', {});
+  const erased = (await carryOutErasures()).length;
+  if (job === 'checkpoint') return { reconciled, erased, ...await checkpoint() };
+  await callFunction('audit.make_months', {});
+  const retention = await dropDueMonths();
+  const checkpointed = await checkpoint();
+  return { reconciled, erased, ...retention, ...checkpointed, verified: await verifyRecent() };
+}
+
+const reference = identifier(200);
+const subject = v.pipe(plainText(200), v.minLength(3));
+const Erase = v.strictObject({ subject, reference });
+const PlaceHold = v.strictObject({ subject: v.optional(subject), reference });
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  LegalHold: 'a legal hold is open about this subject; it is released first',
+  CallsOpen: 'calls about this subject still wait or run; they are decided first',
+  LegalHoldUnknown: 'there is no open legal hold of this id',
+};
+
+/** What people ask; the API has checked that they may. */
+async function ask({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
+  const by = arg.text(caller.arn);
+  switch (route) {
+    case 'POST /checkpoints': return { status: 200, body: await checkpoint() };
+    case 'POST /erasures': {
+      const erase = parse(Erase, body);
+      const ordered = demand(await callFunction<Answer & { erasure?: string }>('audit.order_erasure', { subject: arg.text(erase.subject), by, reference: arg.text(erase.reference) }));
+      const receipt = (await carryOutErasures()).find(({ statement }) => statement.erasure === ordered.erasure);
+      if (!receipt) throw new HttpError(409, 'ErasureElsewhere', `erasure ${ordered.erasure ?? ''} is being carried out by another process; its statement is erasures/${ordered.erasure ?? ''}.json`);
+      return { status: 200, body: receipt };
+    }
+    case 'GET /legal-holds': return { status: 200, body: { legalHolds: await callFunction('audit.legal_holds', {}) } };
+    case 'POST /legal-holds': {
+      const hold = parse(PlaceHold, body);
+      return { status: 201, body: await callFunction<object>('audit.place_legal_hold', { subject: arg.text(hold.subject), by, reference: arg.text(hold.reference) }) };
+    }
+    default: {
+      const id = path.legalHoldId ?? '';
+      if (!UUID.test(id)) throw new HttpError(404, 'LegalHoldUnknown', REFUSALS.LegalHoldUnknown ?? '');
+      return { status: 200, body: demand(await callFunction<Answer>('audit.release_legal_hold', { hold: arg.uuid(id), by })) };
+    }
+  }
+}
+
+interface Answer { readonly refused?: string }
+
+function demand<T extends Answer>(answer: T): T {
+  if (answer.refused !== undefined) throw new HttpError(answer.refused === 'LegalHoldUnknown' ? 404 : 409, answer.refused, REFUSALS[answer.refused] ?? 'refused');
+  return answer;
+}
+
+// What a person asked for is anchored at once.
+const http = httpHandler(ask, async () => { await checkpoint(); });
+
+export const handler = (event: HttpEvent | Job): Promise<object> => ('job' in event ? work(event) : http(event));
