@@ -5,10 +5,10 @@ import { agentRoleName, agentSecretName, SCOPE_STAGE } from '../../lib/scope/nam
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
-import { identifier, parse, plainText } from '../http/parse';
+import { identifier, parse, plainText, reference } from '../http/parse';
 import { sessionPolicy } from './session-policy';
 
-const Asked = v.strictObject({ text: plainText(8_000), reference: v.optional(identifier(200)) });
+const Asked = v.strictObject({ text: plainText(8_000), reference: v.optional(reference()) });
 const Ask = v.strictObject({ request: Asked });
 const StartRun = v.strictObject({ request: Asked, model: v.optional(identifier(100)) });
 const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 'the id that the trigger was given is expected')), model: v.optional(identifier(100)) });
@@ -16,7 +16,8 @@ const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 
 /** `POST /agents/{agent}/requests`: what a trigger asks. It gets an id to hand on, and no credentials. */
 async function ask(agent: string, { body, caller }: HttpRequest): Promise<HttpResponse> {
   const { request } = parse(Ask, body);
-  const asked = await callFunction<{ refused?: string }>('gate.ask', { agent: arg.text(agent), body: arg.text(request.text), reference: arg.text(request.reference), asked_by: arg.text(caller.arn) });
+  const text = await withoutSecrets(request.text);
+  const asked = await callFunction<{ refused?: string }>('gate.ask', { agent: arg.text(agent), body: arg.text(text), reference: arg.text(request.reference), asked_by: arg.text(caller.arn) });
   if (asked.refused !== undefined) throw refusal(asked.refused);
   return { status: 201, body: asked };
 }
@@ -30,7 +31,7 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
 
   const digest = await currentCardDigest(agent);
   const started = await callFunction<{ refused?: string; expiresAt?: string }>('gate.start_run', {
-    run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.arn), digest: arg.text(digest), body: arg.text(request?.text),
+    run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.arn), digest: arg.text(digest), body: arg.text(request && await withoutSecrets(request.text)),
     request: arg.optionalUuid('requestId' in start ? start.requestId : null), reference: arg.text(request?.reference), model: arg.text(start.model), seconds: arg.int(seconds),
   });
   if (started.refused !== undefined) throw refusal(started.refused);
@@ -47,6 +48,12 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
       credentials: { accessKeyId: session.Credentials?.AccessKeyId, secretAccessKey: session.Credentials?.SecretAccessKey, sessionToken: session.Credentials?.SessionToken },
     },
   };
+}
+
+/** A request as it is recorded, and as agents get it. */
+async function withoutSecrets(text: string): Promise<string> {
+  const { redact } = await import('../redaction/redact');
+  return (await redact(text)).value as string;
 }
 
 const REFUSALS: Readonly<Record<string, string>> = {

@@ -305,20 +305,20 @@ begin
     'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'justification', v_call.justification);
 end $$;
 
-create function gate.settle(p_call gate.call, p_run controls.run, p_status text, p_result text, p_writes json, p_bundle text) returns void language plpgsql as $$
+create function gate.settle(p_call gate.call, p_run controls.run, p_status text, p_result text, p_writes json, p_more json) returns void language plpgsql as $$
 begin
   update gate.ticket set settled_at = controls.now() where decision_id = p_call.decision_id;
   update gate.call set status = p_status, result = p_result where decision_id = p_call.decision_id;
   -- A failed or unknown outcome keeps its reservation: it may have had an effect.
   if p_status = 'refused' then update gate.usage set released = true where decision_id = p_call.decision_id; end if;
-  perform gate.entry('call.outcome', p_run, json_build_object('decision', p_call.decision_id, 'action', p_call.action, 'outcome', p_status), json_build_object('bundle_digest', p_bundle,
+  perform gate.entry('call.outcome', p_run, json_build_object('decision', p_call.decision_id, 'action', p_call.action, 'outcome', p_status), json_build_object('bundle_digest', p_more ->> 'bundle', 'handler_clock', p_more ->> 'clock', 'redacted', p_more -> 'redacted',
     'effect', (select s.compiled::json -> 'tools' -> p_call.action ->> 'effect' from controls.scope s where s.agent = p_run.agent and s.card_digest = p_run.card_digest and s.environment = p_run.environment)),
     case when json_array_length(p_writes) > 0 then audit.canonical(json_build_object('downstream_writes', p_writes)) end, p_result);
 end $$;
 
 -- Records what came of a redeemed ticket, once. Where nobody reported for so long that the intent was closed as unknown, a report is what
 -- really happened, and still counts.
-create function gate.outcome(p_decision uuid, p_status text, p_result text, p_writes text, p_bundle text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function gate.outcome(p_decision uuid, p_status text, p_result text, p_writes text, p_bundle text, p_redacted text, p_clock text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_ticket gate.ticket;
   v_call gate.call;
@@ -330,7 +330,7 @@ begin
   update gate.ticket set reconciled = false where decision_id = p_decision;
   v_call := (select c from gate.call c where c.decision_id = p_decision);
   v_run := (select r from controls.run r where r.run_id = v_call.run_id);
-  perform gate.settle(v_call, v_run, p_status, p_result, p_writes::json, p_bundle);
+  perform gate.settle(v_call, v_run, p_status, p_result, p_writes::json, json_build_object('bundle', p_bundle, 'redacted', p_redacted::json, 'clock', p_clock));
   return true;
 end $$;
 

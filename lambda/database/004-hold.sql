@@ -147,7 +147,7 @@ grant execute on function gate.ask(text, text, text, text), gate.start_run(text,
 
 grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text) to {{role.gate}};
 
-grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text), hold.claim(uuid) to {{role.executor}};
+grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text, text, text), hold.claim(uuid) to {{role.executor}};
 
 grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { handlerName } from '../../lib/scope/names';
+import { canonicalJson } from '../../lib/scope/canonical-json';
 import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
 
@@ -29,12 +30,15 @@ export async function handler(event: ExecutorEvent): Promise<object> {
 
   const outcome = await invoke(ticket);
   const answer = plainJson(outcome.answer) as ActionAnswer; // a result may hold what some other system wrote
+  const { redact } = await import('../redaction/redact');
+  const kept = await redact(answer.error === undefined ? answer.result ?? null : { error: answer.error });
+  const writes = await redact(answer.writes);
   await callFunction('gate.outcome', {
-    decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(JSON.stringify(answer.error === undefined ? answer.result ?? null : { error: answer.error })),
-    writes: arg.text(JSON.stringify(answer.writes)), bundle: arg.text(answer.bundleDigest),
+    decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(canonicalJson(kept.value)),
+    writes: arg.text(canonicalJson(writes.value)), bundle: arg.text(answer.bundleDigest), redacted: arg.text(JSON.stringify([...new Set([...kept.kinds, ...writes.kinds])].sort())), clock: arg.text(new Date().toISOString()),
   });
   await anchorSoon();
-  return outcome.status === 'executed' ? { status: 'executed', result: answer.result ?? null } : { status: outcome.status, error: answer.error };
+  return outcome.status === 'executed' ? { status: 'executed', result: kept.value } : { status: outcome.status, error: answer.error };
 }
 
 async function invoke(ticket: Redeemed): Promise<Outcome> {

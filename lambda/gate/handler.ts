@@ -5,7 +5,7 @@ import { isPlainJson } from '../../lib/scope/plain-text';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
-import { identifier, parse, plainText } from '../http/parse';
+import { identifier, parse, plainText, reference } from '../http/parse';
 import { decide, Known, Proposal, Verdict } from './decide';
 import { answerTo, runPermitted, startHold } from './effects';
 import { PolicySet } from './policy-set';
@@ -16,7 +16,7 @@ const Call = v.strictObject({
   parameters: v.pipe(v.unknown(), v.check((value) => !Array.isArray(value), 'an object is expected'), v.record(v.string(), v.unknown())),
   reason: v.pipe(plainText(4_000), v.minLength(1)),
   justification: v.optional(plainText(4_000)),
-  reference: v.optional(identifier(200)),
+  reference: v.optional(reference()),
 });
 
 interface Opened extends Omit<Known, 'trustedRequest'> {
@@ -46,7 +46,12 @@ let policies: PolicySet | undefined;
 
 async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
   const proposal = parse(Call, body);
-  const output = encodable(proposal.parameters);
+  const { redact } = await import('../redaction/redact');
+  // What is decided on is what would run: a secret in it is refused, and is not what is recorded.
+  const parameters = await redact(proposal.parameters);
+  const said = await redact({ reason: proposal.reason, ...(proposal.justification === undefined ? {} : { justification: proposal.justification }) });
+  const told = said.value as { readonly reason: string; readonly justification?: string };
+  const output = encodable(parameters.value as Record<string, unknown>);
   const opened = await callFunction<Opened>('gate.open_call', {
     principal: arg.text(caller.principalId), call: arg.text(proposal.callId), action: arg.text(proposal.action), parameters: arg.text(output),
   });
@@ -56,13 +61,15 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
   }
   if (opened.replay) return replayed(opened.replay, proposal.action, caller.principalId);
 
-  const verdict = await judge(opened, proposal, caller.principalId);
+  const verdict = parameters.kinds.length === 0 ? await judge(opened, proposal, caller.principalId)
+    : { verdict: 'deny', reasons: [`SecretInParameters: ${parameters.fields.join(', ')} hold what looks like ${parameters.kinds.join(', ')}; actions have credentials of their own, so leave it out`] } as const;
   const answer = await callFunction<Answer>('gate.commit_call', {
     call: arg.text(JSON.stringify({
       ...verdict,
-      principal: caller.principalId, callId: proposal.callId, action: proposal.action, justification: proposal.justification, reference: proposal.reference,
+      principal: caller.principalId, callId: proposal.callId, action: proposal.action, justification: told.justification, reference: proposal.reference, clock: new Date().toISOString(),
+      redacted: [...new Set([...parameters.kinds, ...said.kinds])].sort(),
       reasons: JSON.stringify(verdict.reasons), policyDigest: policies?.digest, manifestDigest: opened.manifestDigest, output,
-      inputs: canonicalJson({ request: opened.request, reason: proposal.reason, ...(proposal.justification === undefined ? {} : { justification: proposal.justification }), saw: opened.saw }),
+      inputs: canonicalJson({ request: opened.request, ...told, saw: opened.saw }),
     })),
   });
   return effect(answer);

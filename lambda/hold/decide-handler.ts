@@ -25,9 +25,10 @@ async function decide(request: HttpRequest): Promise<HttpResponse> {
     return { status: 200, body: hold };
   }
   const { verdict, digest, reason } = parse(Verdict, request.body);
+  const { redact } = await import('../redaction/redact');
   const decided = await callFunction<{ refused?: string; status?: string; token?: string | null }>('hold.decide', {
     hold: arg.uuid(holdId), digest: arg.text(digest), verdict: arg.text(verdict), person: arg.text(request.caller.sessionName),
-    groups: arg.text(JSON.stringify(groups)), signed_in: arg.text(`mfa ${request.caller.roleName}`), reason: arg.text(reason),
+    groups: arg.text(JSON.stringify(groups)), signed_in: arg.text(`mfa ${request.caller.roleName}`), reason: arg.text((await redact(reason)).value as string),
   });
   if (decided.refused !== undefined) throw new HttpError(decided.refused === 'HoldUnknown' ? 404 : 409, decided.refused, REFUSALS[decided.refused] ?? 'the verdict was refused');
   if (decided.token) await wake(decided.token, decided.status as string);

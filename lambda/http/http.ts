@@ -1,3 +1,4 @@
+import { JsonRefused, strictJson } from './strict-json';
 import { DatabaseUnavailable, isLogBusy } from '../database/connection';
 
 /** What API Gateway's HTTP API hands to a function, payload format 2.0; only what is used here. */
@@ -86,9 +87,10 @@ function parsed(event: HttpEvent): unknown {
   if (text.length > LONGEST_BODY) throw new HttpError(413, 'BodyTooLarge', `the body has ${text.length} characters; at most ${LONGEST_BODY} are taken`);
   if (text === '') return undefined;
   try {
-    return JSON.parse(text);
-  } catch {
-    throw new HttpError(400, 'NotJson', 'the body is not JSON');
+    return strictJson(text);
+  } catch (error) {
+    if (error instanceof JsonRefused) throw new HttpError(400, error.code, error.message);
+    throw error;
   }
 }
 

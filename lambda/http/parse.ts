@@ -13,5 +13,8 @@ export function parse<const S extends v.GenericSchema>(schema: S, body: unknown)
 /** Text that can be stored as it is: no NUL, no broken surrogates. */
 export const plainText = (longest: number): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(longest), v.check(isPlain, 'text without NUL and broken surrogates is expected'));
 
+/** A ticket, request or business event: an identifier that can stand in a chained entry for ever, and so no address of a person. */
+export const reference = (): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(200), v.regex(/^[!-?A-~]+$/, 'letters, digits and punctuation without spaces and @ are expected'));
+
 /** An identifier of somebody's system: printable ASCII without spaces, so that it can stand in a chained entry. */
 export const identifier = (longest: number): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(longest), v.regex(/^[\x21-\x7e]+$/, 'letters, digits and punctuation without spaces are expected'));

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { arg, callFunction } from '../database/connection';
 import { HttpError, HttpEvent, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
-import { identifier, parse, plainText } from '../http/parse';
+import { parse, plainText, reference } from '../http/parse';
 import { checkpoint } from './checkpoints';
 import { carryOutErasures } from './erasures';
 import { dropDueMonths } from './retention';
@@ -22,10 +22,9 @@ async function work({ job }: Job): Promise<object> {
   return { reconciled, erased, ...retention, ...checkpointed, verified: await verifyRecent() };
 }
 
-const reference = identifier(200);
 const subject = v.pipe(plainText(200), v.minLength(3));
-const Erase = v.strictObject({ subject, reference });
-const PlaceHold = v.strictObject({ subject: v.optional(subject), reference });
+const Erase = v.strictObject({ subject, reference: reference() });
+const PlaceHold = v.strictObject({ subject: v.optional(subject), reference: reference() });
 
 const REFUSALS: Readonly<Record<string, string>> = {
   LegalHold: 'a legal hold is open about this subject; it is released first',

@@ -75,13 +75,13 @@ async function registerSigners(run: Run, signers: readonly CardSigner[], reviewG
 }
 
 async function registerTiers(run: Run, tiers: readonly Tier[]): Promise<void> {
-  const before = await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people from controls.tier order by name');
+  const before = await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people, reference_required from controls.tier order by name');
   await run('delete from controls.tier');
-  for (const { name, kind, windowSeconds, approvers, people } of tiers) {
-    await run('insert into controls.tier values (:name, :kind, :window::int, array(select json_array_elements_text(:approvers::json)), :people::int)',
-      { name, kind, window: windowSeconds, approvers: JSON.stringify(approvers), people });
+  for (const { name, kind, windowSeconds, approvers, people, referenceRequired } of tiers) {
+    await run('insert into controls.tier values (:name, :kind, :window::int, array(select json_array_elements_text(:approvers::json)), :people::int, :reference)',
+      { name, kind, window: windowSeconds, approvers: JSON.stringify(approvers), people, reference: referenceRequired ?? false });
   }
-  const after = await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people from controls.tier order by name');
+  const after = await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people, reference_required from controls.tier order by name');
   if (canonicalJson(before) !== canonicalJson(after)) await entry(run, 'tiers.registered', null, { tiers: after });
 }
 
@@ -89,8 +89,8 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
   const { username, password, arn } = await credential(agentSecretName(controlsName, card.agent));
   const compiled = await transaction(async (run) => {
     const manifests = (await run('select manifest from controls.action')).map(({ manifest }) => JSON.parse(String(manifest)) as Manifest);
-    const tiers = (await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people from controls.tier')).map((row): Tier => ({
-      name: String(row.name), kind: row.kind as Tier['kind'], windowSeconds: Number(row.window_seconds), approvers: JSON.parse(String(row.approvers)) as string[], people: Number(row.people),
+    const tiers = (await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people, reference_required from controls.tier')).map((row): Tier => ({
+      name: String(row.name), kind: row.kind as Tier['kind'], windowSeconds: Number(row.window_seconds), approvers: JSON.parse(String(row.approvers)) as string[], people: Number(row.people), ...(row.reference_required === true ? { referenceRequired: true } : {}),
     }));
     const signers = (await run('select name, public_key, security from controls.signer')).map((row): CardSigner => ({ name: String(row.name), publicKey: String(row.public_key), security: row.security === true }));
     const scope = compile({ card, environment, manifests, tiers });

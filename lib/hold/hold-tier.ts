@@ -17,6 +17,8 @@ export interface HoldTierProps {
   readonly approvers?: Approver[];
   /** How many different people must approve. @default 1 */
   readonly approvalsRequired?: number;
+  /** Whether a call without a ticket, request or business event is refused, whatever the card says. @default false */
+  readonly referenceRequired?: boolean;
 }
 
 const MINUTE = 60;
@@ -58,6 +60,6 @@ export class HoldTier {
     if (windowSeconds > WEEK) throw new ControlsError('HoldWindowTooLong', `hold must be at most 7 days, got ${window.toHumanString()}; lower window of tier ${tierName}`);
     if (!Number.isInteger(approvalsRequired) || approvalsRequired < 1 || approvalsRequired > 5) throw new ControlsError('TierInvalid', `approvalsRequired of tier ${tierName} must be 1 to 5, got ${shown(approvalsRequired)}; correct it`);
     this.tierName = tierName;
-    this._tier = { name: tierName, kind, windowSeconds, approvers: approvers.map(({ groupName }) => groupName), people: approvalsRequired };
+    this._tier = { name: tierName, kind, windowSeconds, approvers: approvers.map(({ groupName }) => groupName), people: approvalsRequired, ...(props.referenceRequired ? { referenceRequired: true } : {}) };
   }
 }

@@ -212,7 +212,7 @@ function callPolicy(card: Card, call: Call, manifest: Manifest, field: string): 
 }
 
 function callRule(card: Card, id: string, scope: Scope, call: Call, manifest: Manifest, tiers: readonly Tier[] | undefined, field: string): Rule {
-  const tier = tierFor(call.approval, manifest, tiers, `${field}.approval`);
+  const { referenceRequired, ...tier } = tierFor(call.approval, manifest, tiers, `${field}.approval`);
   if (tier.until !== undefined && tier.until > card['review-by']) {
     throw new ControlsError('StandingTooLong', `${field}.approval.until: got ${tier.until}, and the card is reviewed by ${card['review-by']}; a standing approval ends with the review at the latest`);
   }
@@ -227,7 +227,7 @@ function callRule(card: Card, id: string, scope: Scope, call: Call, manifest: Ma
     ...tier,
     // The second person confirms what the first approved.
     people: call.requires?.includes('second-confirmation') ? Math.max(2, tier.people) : tier.people,
-    requires: call.requires ?? [],
+    requires: [...(call.requires ?? []), ...(referenceRequired && !call.requires?.includes('ticket') ? ['ticket'] : [])],
     limits: (call.limits ?? []).map((limit, index) => ({ key: `${id}/limits/${index}`, ...compileLimit(limit, manifest, `${field}.limits[${index}]`) })),
     ...(row ? { row } : {}),
   };

@@ -12,6 +12,8 @@ export interface Tier {
   readonly approvers: readonly string[];
   /** How many different people must approve. */
   readonly people: number;
+  /** Whether every call must name a ticket, request or business event. */
+  readonly referenceRequired?: boolean;
 }
 
 /** A card's approval, after the queue's tier has been applied. */
@@ -21,6 +23,8 @@ export interface TierRule {
   readonly windowSeconds: number;
   readonly approvers: readonly string[];
   readonly people: number;
+  /** Whether every call must name a ticket, request or business event. */
+  readonly referenceRequired?: boolean;
   /** Of a standing approval: the last day it holds, UTC. */
   readonly until?: string;
   /** Of a standing approval: the person who answers for it. */
@@ -65,7 +69,7 @@ function resolve(approval: Approval, tiers: readonly Tier[] | undefined, field: 
   const approvers = approval.approvers ?? tier.approvers;
   const stranger = tier.approvers.length > 0 ? approvers.find((group) => !tier.approvers.includes(group)) : undefined;
   if (stranger !== undefined) throw new ControlsError('TierLoosened', `${field}.approvers: ${shown(stranger)} is not among the tier's ${tier.approvers.join(', ')}; a card may only tighten its tier`);
-  return { tier: tier.name, kind: tier.kind, windowSeconds, approvers, people };
+  return { tier: tier.name, kind: tier.kind, windowSeconds, approvers, people, ...(tier.referenceRequired ? { referenceRequired: true } : {}) };
 }
 
 /** What a queue offers when nobody says otherwise. */

@@ -1,5 +1,4 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { p256 } from '@noble/curves/nist.js';
 import type { Operation, Service, SignedRequest } from '../endpoint/operation';
 import { ServiceError } from '../endpoint/service-error';
 import type { PolicyDocument } from '../identity/principals';
@@ -32,19 +31,20 @@ export class Kms implements Service {
     const arn = this.aliases.get(input.KeyId ?? '') ?? input.KeyId ?? '';
     return {
       permissions: [{ action: `kms:${name}`, resource: arn, resourcePolicy: this.policies.get(arn) }],
-      run: () => {
+      run: async () => {
         const key = this.keys[arn];
         if (key === undefined) throw new ServiceError('NotFoundException', `there is no signing key ${arn}`);
         if (name === 'GetPublicKey') return { body: { KeyId: arn, PublicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64'), KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', SigningAlgorithms: ['ECDSA_SHA_256'] } };
         if (input.MessageType !== 'DIGEST' || input.SigningAlgorithm !== 'ECDSA_SHA_256') throw new ServiceError('ValidationException', 'the local runtime signs digests with ECDSA_SHA_256');
-        return { body: { KeyId: arn, Signature: signDigest(Buffer.from(input.Message ?? '', 'base64'), key), SigningAlgorithm: 'ECDSA_SHA_256' } };
+        return { body: { KeyId: arn, Signature: await signDigest(Buffer.from(input.Message ?? '', 'base64'), key), SigningAlgorithm: 'ECDSA_SHA_256' } };
       },
     };
   }
 }
 
 /** Node signs messages, KMS digests. */
-function signDigest(digest: Buffer, pem: string): string {
+async function signDigest(digest: Buffer, pem: string): Promise<string> {
+  const { p256 } = await import('@noble/curves/nist.js');
   const { d = '' } = createPrivateKey(pem).export({ format: 'jwk' });
   return Buffer.from(p256.sign(digest, Buffer.from(d, 'base64url'), { prehash: false, format: 'der' })).toString('base64');
 }

@@ -56,9 +56,9 @@ const log = async (runtime: LocalRuntime, kinds: readonly string[]): Promise<Rec
   const { host, port, database, superuser: user, password } = runtime.file.postgres;
   const client = new Client({ host, port, database, user, password });
   await client.connect();
-  const { rows } = await client.query<{ kind: string; agent: string; facts: string }>('select kind, agent, facts from audit.entry where kind = any($1) order by at, seq', [kinds]);
+  const { rows } = await client.query<{ kind: string; agent: string; facts: string; approver: string | null }>('select kind, agent, approver, facts from audit.entry where kind = any($1) order by at, seq', [kinds]);
   await client.end();
-  return rows.map(({ kind, agent, facts }) => ({ kind, agent, ...(JSON.parse(facts) as object) }));
+  return rows.map(({ kind, agent, facts, approver }) => ({ kind, agent, approver, ...(JSON.parse(facts) as object) }));
 };
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -129,7 +129,7 @@ describe('a card on production data', () => {
         const entries = await log(runtime, ['app.break-glass']);
         return entries.length > 0 ? entries : undefined;
       });
-      expect(entry).toMatchObject({ person: principals.operator.arn, session: 'fire', role: `arn:aws:iam::${account}:role/agent-controls-break-glass` });
+      expect(entry).toMatchObject({ approver: principals.operator.arn, role: `arn:aws:iam::${account}:role/agent-controls-break-glass` });
       expect(readFileSync(resources.notifications, 'utf8')).toContain('break-glass used');
     });
   });

@@ -1,6 +1,7 @@
 /** The command line against a running local runtime, and against the same endpoint as if it were the account. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -29,6 +30,9 @@ beforeAll(async () => {
   const run = await runtime.startRun('outreach-closer', { text: 'Follow up with L_1029' });
   await run.call('read_leads', { columns: ['name'] }, { reason: 'x' });
   await run.call('read_leads', { columns: ['phone'] }, { reason: 'x' });
+  const held = await run.call('send_email', { lead_id: 'L_1029', to: 'ada.brandt@northwind.example', subject: 'Hello', body: 'Hi' }, { reason: 'x', justification: 'she asked', reference: 'CRM-1' });
+  if (held.verdict !== 'hold') throw new Error(`a hold was expected, got ${JSON.stringify(held)}`);
+  await runtime.approver('dana', { groups: ['sales-leads'] }).reject(await runtime.hold(held.holdId), 'not today');
 }, 60_000);
 afterAll(() => runtime.stop());
 
@@ -37,17 +41,92 @@ describe('agent-controls audit', () => {
     const table = await cli(['audit', 'search', ...local]);
     for (const head of ['time', 'agent', 'run_id', 'decision', 'inputs_hash', 'inputs', 'model', 'output_hash', 'output', 'downstream_writes', 'authorized_by']) expect(table.stdout).toContain(head);
     const { stdout } = await cli(['audit', 'search', ...local, '--json']);
-    expect((JSON.parse(stdout) as { decision: string; status: string }[]).map(({ decision, status }) => [decision, status])).toEqual([['read_leads', 'executed'], ['read_leads', 'denied']]);
+    expect((JSON.parse(stdout) as { decision: string; status: string }[]).map(({ decision, status }) => [decision, status])).toEqual([['read_leads', 'executed'], ['read_leads', 'denied'], ['send_email', 'rejected']]);
     expect((await cli(['audit', 'search', ...local, '--agent', 'nobody'])).stdout).toContain('No decision is like that');
     expect((await cli(['audit', 'search', ...local, '--limit', 'x'])).status).toBe(2);
   });
 
   it('verifies as the auditor, locally and through the Data API as on an account', async () => {
     const { status, stdout } = await cli(['audit', 'verify', ...local, '--json']);
-    expect([status, JSON.parse(stdout)]).toMatchObject([0, { ok: true, local: true, anchored: false, findings: [] }]);
+    expect([status, JSON.parse(stdout)]).toMatchObject([0, { ok: true, local: true, pinned: false, findings: [] }]);
     const deployed = await cli(['audit', 'verify', '--json'], await environment('auditor'));
-    expect([deployed.status, JSON.parse(deployed.stdout)]).toMatchObject([0, { ok: true, local: false, entries: (JSON.parse(stdout) as { entries: number }).entries }]);
+    expect([deployed.status, JSON.parse(deployed.stdout)]).toMatchObject([0, { ok: true, local: true, entries: (JSON.parse(stdout) as { entries: number }).entries }]);
     expect((await cli(['audit', 'search', '--json'], await environment('auditor'))).stdout).toContain('read_leads');
+  });
+
+  it('finds decisions by everything a reviewer searches by, and exports them', async () => {
+    const found = async (...filter: string[]): Promise<Record<string, unknown>[]> => JSON.parse((await cli(['audit', 'search', ...local, '--json', ...filter])).stdout) as Record<string, unknown>[];
+    const all = await found('--limit', '100');
+    const [mail] = await found('--action', 'send_email');
+    expect(all.length).toBeGreaterThan(2);
+    expect((await found('--agent', 'outreach-closer')).length).toBe(all.filter(({ agent }) => agent === 'outreach-closer').length);
+    expect(await found('--run', String(mail?.runId), '--action', 'send_email')).toMatchObject([{ decisionId: mail?.decisionId }]);
+    expect((await found('--verdict', 'deny')).every(({ status }) => status === 'denied')).toBe(true);
+    expect((await found('--status', 'executed')).every(({ status }) => status === 'executed')).toBe(true);
+    expect(await found('--reference', 'NO-SUCH')).toEqual([]);
+    expect(await found('--approver', 'nobody')).toEqual([]);
+    expect((await found('--text', 'follow up', '--from', '2020-01-01')).length).toBeGreaterThan(0);
+    expect(await found('--text', 'zebra')).toEqual([]);
+    expect(await found('--until', '2020-01-01T00:00:00Z')).toEqual([]);
+    const csv = (await cli(['audit', 'search', ...local, '--csv'])).stdout.split('\r\n');
+    expect(csv[0]).toContain('time,agent,runId,decisionId,decision,inputsHash');
+    expect(csv.length).toBe(all.length + 2);
+    const [event] = (await cli(['audit', 'search', ...local, '--ocsf'])).stdout.trim().split('\n').map((line) => JSON.parse(line) as object);
+    expect(event).toMatchObject({ class_uid: 6003, category_uid: 6, type_uid: 600399, metadata: { version: '1.4.0' } });
+    for (const bad of [['--status', 'done'], ['--verdict', 'maybe'], ['--from', 'yesterday'], ['--limit', '0']]) expect((await cli(['audit', 'search', ...local, ...bad])).status, bad.join(' ')).toBe(2);
+  });
+
+  it('proves a decision to somebody who has the file and the key, and nothing else', async () => {
+    const key = join(folder, 'key.pem');
+    expect((await cli(['audit', 'checkpoint', ...local])).status).toBe(0);
+    expect((await cli(['audit', 'keys', ...local, '--out', key])).status).toBe(0);
+    const [mail] = JSON.parse((await cli(['audit', 'search', ...local, '--json', '--action', 'send_email'])).stdout) as { decisionId: string }[];
+    const proof = join(folder, 'proof.json');
+    expect(await cli(['audit', 'prove', mail?.decisionId ?? '', ...local, '--out', proof, '--key', key])).toMatchObject({ status: 0 });
+    const elsewhere = { HOME: tmpdir() };
+    expect(await cli(['audit', 'verify-proof', proof, '--key', key], elsewhere)).toMatchObject({ status: 0, stdout: expect.stringContaining('The proof holds') as string });
+    expect((await cli(['audit', 'verify-proof', proof], elsewhere)).status).toBe(2);
+    const text = readFileSync(proof, 'utf8');
+    const other = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }).toString();
+    writeFileSync(`${key}.other`, other);
+    expect((await cli(['audit', 'verify-proof', proof, '--key', `${key}.other`], elsewhere)).status).toBe(1);
+    const forged = JSON.parse(text) as { entries: { record: string; inputs?: { text: string } }[] };
+    const [entry] = forged.entries;
+    if (entry) entry.record = Buffer.from(Buffer.from(entry.record, 'base64').toString('latin1').replace('hold', 'deny'), 'latin1').toString('base64');
+    writeFileSync(`${proof}.forged`, JSON.stringify(forged));
+    expect((await cli(['audit', 'verify-proof', `${proof}.forged`, '--key', key], elsewhere)).status).toBe(1);
+    writeFileSync(`${proof}.forged`, text.replace(/"text": "\{/, '"text": "{ '));
+    expect((await cli(['audit', 'verify-proof', `${proof}.forged`, '--key', key], elsewhere)).status).toBe(1);
+    const pinned = await cli(['audit', 'verify', ...local, '--json', '--key', key]);
+    expect(JSON.parse(pinned.stdout)).toMatchObject({ ok: true, pinned: true, unanchored: 0 });
+    expect((await cli(['audit', 'verify', ...local, '--key', `${key}.other`])).status).toBe(1);
+  });
+
+  it('verifies since a checkpoint, and goes on where it was interrupted', async () => {
+    const whole = JSON.parse((await cli(['audit', 'verify', ...local, '--json'])).stdout) as { entries: number };
+    const since = JSON.parse((await cli(['audit', 'verify', ...local, '--json', '--since', '1'])).stdout) as { entries: number; since: number; ok: boolean };
+    expect(since).toMatchObject({ ok: true, since: 1 });
+    expect(since.entries).toBeLessThan(whole.entries);
+    const state = join(folder, 'progress.json');
+    writeFileSync(state, JSON.stringify({ chains: {}, entries: 5, payloads: 0, erased: 0, findings: [] }));
+    expect(JSON.parse((await cli(['audit', 'verify', ...local, '--json', '--resume', state])).stdout)).toMatchObject({ ok: true, entries: whole.entries + 5 });
+    expect(existsSync(state)).toBe(false);
+    expect((await cli(['audit', 'verify', ...local, '--since', '999999999'])).status).toBe(0);
+    expect((await cli(['audit', 'verify', ...local, '--since', '2001-01-01'])).status).toBe(2);
+    expect(JSON.parse((await cli(['audit', 'verify', ...local, '--json', '--chain-only', '--every-checkpoint'])).stdout)).toMatchObject({ ok: true, payloads: 0 });
+  });
+
+  it('erases a subject, and holds what a court asks for', async () => {
+    const ask = (...args: string[]): ReturnType<typeof cli> => cli(['audit', ...args, ...local]);
+    const placed = await ask('legal-hold', 'place', '--subject', 'ada.brandt@northwind.example', '--reference', 'LIT-7', '--json');
+    expect(await ask('erase', '--subject', 'ada.brandt@northwind.example', '--reference', 'DSR-7')).toMatchObject({ status: 2, stderr: expect.stringContaining('LegalHold') as string });
+    expect((await ask('legal-hold', 'list')).stdout).toContain('LIT-7');
+    expect((await ask('legal-hold', 'release', (JSON.parse(placed.stdout) as { legalHold: string }).legalHold)).status).toBe(0);
+    const receipt = join(folder, 'receipt.json');
+    const erased = await ask('erase', '--subject', 'ada.brandt@northwind.example', '--reference', 'DSR-7', '--receipt', receipt);
+    expect(erased).toMatchObject({ status: 0, stdout: expect.stringMatching(/Backups of the database hold it until \d{4}/) as string });
+    expect(JSON.parse(readFileSync(receipt, 'utf8'))).toMatchObject({ statement: { format: 'agent-controls/erasure/1', reference: 'DSR-7' } });
+    expect(JSON.parse((await ask('verify', '--json')).stdout)).toMatchObject({ ok: true, erased: expect.any(Number) as number });
   });
 
   it('names the entry that somebody edited, both ways, and exits with 1', async () => {

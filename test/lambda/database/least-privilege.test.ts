@@ -32,7 +32,7 @@ describe.each(DUTIES)('the login of the %s', (duty) => {
     const { rows } = await db.as(duty).query<{ name: string; rights: string }>(`select c.oid::regclass::text as name, string_agg(r, ',' order by r) as rights from pg_class c join pg_namespace n on n.oid = c.relnamespace,
       unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) r
       where n.nspname in ('controls', 'audit', 'gate', 'hold', 'public') and c.relkind in ('r', 'p', 'v') and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, r) group by 1`);
-    expect(rows.map(({ name, rights }) => `${name}: ${rights}`).sort()).toEqual(duty === 'auditor' ? ['audit.card: select', 'audit.checkpoint: select', 'audit.decision: select', 'audit.entry: select', 'audit.head: select', 'audit.payload: select', 'audit.signer: select'] : []);
+    expect(rows.map(({ name, rights }) => `${name}: ${rights}`).sort()).toEqual(duty === 'auditor' ? ['audit.card: select', 'audit.checkpoint: select', 'audit.decision: select', 'audit.dropped: select', 'audit.entry: select', 'audit.head: select', 'audit.log: select', 'audit.payload: select', 'audit.signer: select'] : []);
   });
 
   it('owns nothing and makes nothing', async () => {

@@ -32,7 +32,7 @@ describe('a control plane with its defaults', () => {
 
   it('asks every caller of every route for a signature', () => {
     const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => `${(Properties as { AuthorizationType: string }).AuthorizationType} ${(Properties as { RouteKey: string }).RouteKey}`).sort();
-    expect(routes).toEqual(['AWS_IAM GET /approvals', 'AWS_IAM GET /approvals/{holdId}', 'AWS_IAM GET /holds/{holdId}', 'AWS_IAM GET /legal-holds', 'AWS_IAM POST /agents/{agent}/requests', 'AWS_IAM POST /agents/{agent}/runs', 'AWS_IAM POST /approvals/{holdId}/verdict', 'AWS_IAM POST /calls']);
+    expect(routes).toEqual(['AWS_IAM GET /approvals', 'AWS_IAM GET /approvals/{holdId}', 'AWS_IAM GET /holds/{holdId}', 'AWS_IAM GET /legal-holds', 'AWS_IAM POST /agents/{agent}/requests', 'AWS_IAM POST /agents/{agent}/runs', 'AWS_IAM POST /approvals/{holdId}/verdict', 'AWS_IAM POST /calls', 'AWS_IAM POST /checkpoints', 'AWS_IAM POST /erasures', 'AWS_IAM POST /legal-holds', 'AWS_IAM POST /legal-holds/{legalHoldId}/release']);
   });
 
   it('gives names only to what another stack must find', () => {
@@ -67,7 +67,7 @@ describe('a control plane with its defaults', () => {
   });
 
   it('keeps the window of holds in a state machine that sees ids only', () => {
-    const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine')) as { Properties: { DefinitionString: unknown; LoggingConfiguration?: unknown } }[];
+    const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine', { Properties: { StateMachineName: 'agent-controls-hold-window' } })) as { Properties: { DefinitionString: unknown; LoggingConfiguration?: unknown } }[];
     expect(short(machine?.Properties.DefinitionString)).toContain('arn:<Partition>:states:::lambda:invoke.waitForTaskToken');
     expect(machine?.Properties.LoggingConfiguration).toBeUndefined();
   });

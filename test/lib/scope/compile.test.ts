@@ -169,3 +169,17 @@ describe('what no target could enforce', () => {
     expect(() => of({ approvers: ['c'] })).toThrow(/^TierLoosened: .*approvers: "c"/);
   });
 });
+
+describe('a tier that asks for a reference', () => {
+  const tiers = [{ name: 'verify', kind: 'verify', windowSeconds: 300, approvers: [], people: 1, referenceRequired: true }] as const;
+  it('makes every call of it name a ticket, whatever the card says', () => {
+    const compiled = compile({ card: card(), environment: 'dev', manifests: [SEND_EMAIL], tiers });
+    expect(Object.values(compiled.rules).find(({ action }) => action === 'send_email')?.requires).toContain('ticket');
+    expect(Object.values(compiled.rules).find(({ action }) => action === 'read_leads')?.requires).toEqual([]);
+  });
+
+  it('asks once where the card asks, too', () => {
+    const compiled = compile({ card: card((of) => { of.scopes.find((scope: { call?: unknown }) => scope.call).call[0].requires = ['ticket']; }), environment: 'dev', manifests: [SEND_EMAIL], tiers });
+    expect(Object.values(compiled.rules).find(({ action }) => action === 'send_email')?.requires).toEqual(['ticket']);
+  });
+});

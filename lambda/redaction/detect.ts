@@ -1,0 +1,39 @@
+import { number as cardNumber } from 'card-validator';
+import { lintSource } from '@secretlint/core';
+import { creator } from '@secretlint/secretlint-rule-preset-recommend';
+
+/** A secret inside a text: what kind, and where. */
+export interface Secret {
+  readonly kind: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+const RULES = [{ id: 'preset', rule: creator, rules: [{ id: '@secretlint/secretlint-rule-aws', options: { enableIDScanRule: true } }] }];
+
+/** What the library leaves to others: a signed token, a private key of any length, a key id of AWS wherever it stands. */
+const OWN: readonly (readonly [string, RegExp])[] = [
+  ['json-web-token', /eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}/g],
+  ['private-key', /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----)?/g],
+  ['aws-access-key-id', /(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9])/g],
+  ['openai', /(?<![\w-])sk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{32,}/g],
+];
+
+/** Digits as people write a card number: in groups, with one separator between. */
+const DIGITS = /(?<![\d.])\d(?:[ \u00a0.\-/]?\d){12,18}(?!\d)/g;
+
+/** Finds secrets, tokens and card numbers as they stand in a text. */
+export async function detect(text: string): Promise<Secret[]> {
+  if (text.length < 12) return [];
+  const found: Secret[] = [];
+  const { messages } = await lintSource({ source: { content: text, filePath: 'text', ext: '.txt', contentType: 'text' }, options: { config: { rules: RULES } } });
+  for (const { ruleId, range } of messages) found.push({ kind: ruleId.replace('@secretlint/secretlint-rule-', ''), start: range[0], end: range[1] });
+  for (const [kind, pattern] of OWN) for (const match of text.matchAll(pattern)) found.push({ kind, start: match.index, end: match.index + match[0].length });
+  for (const match of text.matchAll(DIGITS)) if (isCard(match[0])) found.push({ kind: 'card-number', start: match.index, end: match.index + match[0].length });
+  return found;
+}
+
+/** Whether digits are the number of a payment card: a brand's range and length, and the check digit. */
+export function isCard(digits: string): boolean {
+  return cardNumber(digits.replaceAll(/\D/g, '')).isValid;
+}

@@ -1,0 +1,158 @@
+import { detect, isCard, Secret } from './detect';
+
+/** A value without secrets, and which kinds there were. */
+export interface Redacted {
+  readonly value: unknown;
+  /** Kinds, each once, sorted; empty when nothing was there. */
+  readonly kinds: readonly string[];
+  /** Names of the outermost fields that held one. */
+  readonly fields: readonly string[];
+}
+
+/** A text of the value: a string, a number as it is written, or the name of a field. */
+interface Leaf {
+  readonly field: string;
+  /** Whether it is the name of a field. */
+  readonly isName: boolean;
+  readonly text: string;
+  clean: string;
+  readonly write: (text: string) => void;
+}
+
+/** Deepest encoding inside an encoding that is undone. */
+const DEEPEST = 3;
+/** What separates or hides the characters of a token without being seen. */
+const INVISIBLE = /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff]/gu;
+
+/**
+ * Takes secrets, tokens and card numbers out of a value, however they are nested, encoded, or split over neighbouring texts. What is found as
+ * it stands is cut out; of what had to be decoded or put together, each text that is part of it goes whole.
+ */
+export async function redact(value: unknown): Promise<Redacted> {
+  const leaves: Leaf[] = [];
+  const holder = { value: structuredClone(value) };
+  gather(holder, 'value', '', leaves);
+  const kinds = new Set<string>();
+  const fields = new Set<string>();
+  const mark = (leaf: Leaf, found: readonly string[], clean: string): void => {
+    for (const kind of found) kinds.add(kind);
+    fields.add(leaf.field);
+    leaf.clean = clean;
+  };
+  for (const leaf of leaves) {
+    const plain = await detect(leaf.text);
+    if (plain.length > 0) mark(leaf, plain.map(({ kind }) => kind), cut(leaf.text, plain));
+    const hidden = await hiddenIn(leaf.clean, 0);
+    if (hidden.length > 0) mark(leaf, hidden, marker(hidden));
+  }
+  // Last: a secret that is cut in two is whole again when the texts that are still clean are put together.
+  for (const { found, of } of [...await splitOver(leaves.filter(({ isName }) => !isName)), ...await splitOver(leaves.filter(({ isName }) => isName))]) for (const leaf of of) mark(leaf, [found], marker([found]));
+  for (const leaf of leaves) if (leaf.clean !== leaf.text) leaf.write(leaf.clean);
+  return { value: holder.value, kinds: [...kinds].sort(), fields: [...fields].sort() };
+}
+
+function gather(holder: Record<string, unknown> | unknown[], key: string | number, field: string, leaves: Leaf[]): void {
+  const node = (holder as Record<string | number, unknown>)[key];
+  const add = (text: string, write: (text: string) => void): void => { leaves.push({ field, isName: false, text, clean: text, write }); };
+  if (typeof node === 'string' || typeof node === 'number') {
+    add(String(node), (text) => { (holder as Record<string | number, unknown>)[key] = text; });
+  } else if (Array.isArray(node)) {
+    node.forEach((_, index) => gather(node, index, field === '' ? String(index) : field, leaves));
+  } else if (typeof node === 'object' && node !== null) {
+    for (const name of Object.keys(node).sort()) {
+      const own = field === '' ? name : field;
+      gather(node as Record<string, unknown>, name, own, leaves);
+      leaves.push({ field: field === '' ? '(a name)' : field, isName: true, text: name, clean: name, write: (text) => rename(node as Record<string, unknown>, name, text) });
+    }
+  }
+}
+
+function rename(node: Record<string, unknown>, from: string, to: string): void {
+  const value = node[from];
+  delete node[from];
+  let name = to;
+  for (let count = 2; Object.hasOwn(node, name); count += 1) name = `${to} ${count}`;
+  node[name] = value;
+}
+
+const marker = (kinds: readonly string[]): string => `[redacted: ${[...new Set(kinds)].sort().join(', ')}]`;
+
+function cut(text: string, found: readonly Secret[]): string {
+  let result = '';
+  let at = 0;
+  for (const { start, end, kind } of [...found].sort((a, b) => a.start - b.start)) {
+    if (start >= at) result += `${text.slice(at, start)}${marker([kind])}`;
+    at = Math.max(at, end);
+  }
+  return result + text.slice(at);
+}
+
+/** Kinds of secrets in whatever a text hides: characters nobody sees, other forms of letters, and encodings in encodings. */
+async function hiddenIn(text: string, depth: number): Promise<string[]> {
+  const kinds: string[] = [];
+  for (const other of others(text)) {
+    if (other === text) continue;
+    kinds.push(...(await detect(other)).map(({ kind }) => kind));
+    if (depth < DEEPEST) kinds.push(...await hiddenIn(other, depth + 1));
+  }
+  return kinds;
+}
+
+function* others(text: string): Generator<string> {
+  const seen = text.normalize('NFKC').replaceAll(INVISIBLE, '');
+  if (seen !== text.replaceAll(/\s/g, '') || /\S\s\S\s\S\s\S/.test(text)) yield seen; // spread out letter by letter, or with what is not seen
+  if (/%[0-9a-f]{2}/i.test(text)) yield percentDecoded(text);
+  if (/\\u[0-9a-f]{4}|\\x[0-9a-f]{2}/i.test(text)) yield text.replaceAll(/\\(?:u([0-9a-f]{4})|x([0-9a-f]{2}))/gi, (_, wide?: string, narrow?: string) => String.fromCharCode(parseInt(wide ?? narrow ?? '', 16)));
+  if (/&#x?[0-9a-f]+;/i.test(text)) yield text.replaceAll(/&#(x?)([0-9a-f]+);/gi, (whole, hex: string, digits: string) => character(parseInt(digits, hex === '' ? 10 : 16)) ?? whole);
+  for (const [run] of text.matchAll(/[A-Za-z0-9+/_-]{16,}={0,2}/g)) {
+    const decoded = Buffer.from(run, 'base64');
+    if (isText(decoded)) yield decoded.toString('utf8');
+  }
+  for (const [run] of text.matchAll(/(?:[0-9a-f]{2}[\s:]?){12,}/gi)) {
+    const decoded = Buffer.from(run.replaceAll(/[\s:]/g, ''), 'hex');
+    if (isText(decoded)) yield decoded.toString('utf8');
+  }
+}
+
+function percentDecoded(text: string): string {
+  return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'));
+}
+
+function character(point: number): string | undefined {
+  return point <= 0x10ffff ? String.fromCodePoint(point) : undefined;
+}
+
+/** Whether bytes are text that somebody could have meant: random bytes almost never are. */
+function isText(bytes: Buffer): boolean {
+  return bytes.length >= 8 && bytes.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127));
+}
+
+/** Longest text that is put together. */
+const LONGEST_JOINED = 200_000;
+
+/** Secrets that only appear when texts are put together in their order, and the texts that hold a part of each. */
+async function splitOver(leaves: readonly Leaf[]): Promise<{ found: string; of: readonly Leaf[] }[]> {
+  const values = leaves.filter(({ text, clean }) => text === clean && text !== '');
+  const result: { found: string; of: readonly Leaf[] }[] = [];
+  let joined = '';
+  const starts: number[] = [];
+  for (const { text } of values) {
+    starts.push(joined.length);
+    joined += text.normalize('NFKC').replaceAll(INVISIBLE, '');
+    if (joined.length > LONGEST_JOINED) break;
+  }
+  const whole = values.slice(0, starts.length);
+  for (const { kind, start, end } of await detect(joined)) {
+    const of = whole.filter((_, index) => (starts[index] ?? 0) < end && (starts[index + 1] ?? joined.length) > start);
+    if (of.length > 1 && (kind !== 'card-number' || of.every(({ text }) => /^[\d\s-]+$/.test(text)))) result.push({ found: kind, of });
+  }
+  // Groups of digits among other texts: four fields of four digits each.
+  const groups = whole.filter(({ text }) => /^\d{2,8}$/.test(text));
+  for (let first = 0; first < groups.length; first += 1) {
+    for (let digits = '', last = first; last < groups.length && digits.length <= 19; last += 1) {
+      digits += groups[last]?.text ?? '';
+      if (last > first && digits.length >= 13 && isCard(digits)) result.push({ found: 'card-number', of: groups.slice(first, last + 1) });
+    }
+  }
+  return result;
+}
