@@ -302,7 +302,8 @@ begin
   end if;
   update gate.call set status = 'executing' where decision_id = p_decision;
   return json_build_object('decisionId', p_decision, 'agent', v_call.agent, 'run', v_call.run_id, 'action', v_call.action, 'kind', v_tool ->> 'kind', 'table', v_tool ->> 'table', 'columns', v_tool -> 'columns',
-    'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'justification', v_call.justification);
+    'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'justification', v_call.justification,
+    'redact', (select s.compiled::json -> 'redact' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment));
 end $$;
 
 create function gate.settle(p_call gate.call, p_run controls.run, p_status text, p_result text, p_writes json, p_more json) returns void language plpgsql as $$

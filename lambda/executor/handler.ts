@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { handlerName } from '../../lib/scope/names';
+import { readActionName } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
@@ -15,6 +16,8 @@ interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
   readonly function: string | null;
   readonly table: string | null;
   readonly columns: readonly string[] | null;
+  /** Columns, as `table.column`, that no record keeps. */
+  readonly redact: readonly string[] | null;
   readonly salt: string;
   readonly digest: string;
 }
@@ -31,14 +34,34 @@ export async function handler(event: ExecutorEvent): Promise<object> {
   const outcome = await invoke(ticket);
   const answer = plainJson(outcome.answer) as ActionAnswer; // a result may hold what some other system wrote
   const { redact } = await import('../redaction/redact');
-  const kept = await redact(answer.error === undefined ? answer.result ?? null : { error: answer.error });
+  // The agent gets what it may read, without secrets; the record leaves out what the card says, too.
+  const given = await redact(answer.error === undefined ? answer.result ?? null : { error: answer.error });
+  const kept = withoutColumns(given, ticket);
   const writes = await redact(answer.writes);
   await callFunction('gate.outcome', {
     decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(canonicalJson(kept.value)),
     writes: arg.text(canonicalJson(writes.value)), bundle: arg.text(answer.bundleDigest), redacted: arg.text(JSON.stringify([...new Set([...kept.kinds, ...writes.kinds])].sort())), clock: arg.text(new Date().toISOString()),
   });
   await anchorSoon();
-  return outcome.status === 'executed' ? { status: 'executed', result: kept.value } : { status: outcome.status, error: answer.error };
+  return outcome.status === 'executed' ? { status: 'executed', result: given.value } : { status: outcome.status, error: answer.error };
+}
+
+/** A result without the columns that no record keeps: of a read those of its table, else of whatever is called like one. */
+function withoutColumns({ value, kinds }: { readonly value: unknown; readonly kinds: readonly string[] }, { redact, kind, action }: Redeemed): { value: unknown; kinds: readonly string[] } {
+  const names = new Set((redact ?? []).filter((column) => kind !== 'read' || action === readActionName(column.slice(0, column.lastIndexOf('.')))).map((column) => column.slice(column.lastIndexOf('.') + 1)));
+  if (names.size === 0) return { value, kinds };
+  let found = false;
+  const mask = (node: unknown): unknown => {
+    if (Array.isArray(node)) return node.map(mask);
+    if (typeof node !== 'object' || node === null) return node;
+    return Object.fromEntries(Object.entries(node).map(([key, inner]) => {
+      if (!names.has(key) || inner === null) return [key, mask(inner)];
+      found = true;
+      return [key, '[redacted: column]'];
+    }));
+  };
+  const masked = mask(value);
+  return { value: masked, kinds: found ? [...kinds, 'column'] : kinds };
 }
 
 async function invoke(ticket: Redeemed): Promise<Outcome> {

@@ -3,7 +3,7 @@ import type { Erasure } from '../audit/statement';
 import { arg, callFunction, dataApi, ownLogin, required } from '../database/connection';
 import { place, state } from './checkpoints';
 
-interface Ordered extends Pick<Erasure, 'log' | 'erasure' | 'orderedBy' | 'orderedAt' | 'reference' | 'payloads' | 'calls' | 'runs'> {}
+type Ordered = Pick<Erasure, 'log' | 'erasure' | 'orderedBy' | 'orderedAt' | 'reference' | 'payloads' | 'calls' | 'runs'>;
 
 /** What the person who ordered an erasure gets: the signed statement, and where it lies. */
 export interface Receipt {

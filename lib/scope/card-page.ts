@@ -32,7 +32,7 @@ export function cardPage({ card, manifests, tiers = DEFAULT_TIERS, approval }: C
       code(scope), columns.map((column) => code(`${of}.${column}`)).join(', '), lines(conditionWords(rows), 'every row'), `column grants${rows ? ' and row policy' : ''} of its own Postgres role; Cedar, and the schema of ${code(readActionName(of))}`,
     ])), '',
     ...card.scopes.filter((scope) => scope['direct-sql']).map(({ scope }) => `**Direct SQL** by ${code(scope)}: it writes SELECT statements of its own over these columns and rows, as its own login, in a read-only transaction. Nothing vouches for what it was asked then.`),
-    `Models: ${card.models.map(code).join(', ') || 'none'}. Inputs are kept for ${durationWords(card.retention.inputs)}.`, '',
+    `Models: ${card.models.map(code).join(', ') || 'none'}. Inputs are kept for ${durationWords(card.retention.inputs)}.${card.redact ? ` No record keeps ${card.redact.map(code).join(', ')}.` : ''}`, '',
     '## What it may do', '',
     ...table(['scope', 'action', 'within', 'who agrees', 'undone by'], calls.map(({ scope, call }) => [code(scope), actionWords(call.action, actions.get(call.action)), lines(bounds(call), 'whatever its parameters take'), tierWords(call, tiers), reverse(actions.get(call.action))])), '',
     ...(aws.length > 0 ? [...table(['scope', 'AWS actions', 'on', 'kept by'], aws.map(({ scope, actions: names, resources }) => [code(scope), names.map(code).join(', '), resources.map(code).join(', '), 'IAM role, boundary and session policy'])), ''] : []),

@@ -11,6 +11,8 @@ export interface Card {
   readonly scopes: readonly Scope[];
   readonly never?: { readonly read?: readonly string[]; readonly write?: readonly string[]; readonly call?: readonly string[] };
   readonly 'failure-modes': readonly { readonly bad: string; readonly 'found-by': Readonly<Record<string, string>> }[];
+  /** Columns that the agent reads and that no record keeps. */
+  readonly redact?: readonly string[];
   readonly retention: { readonly inputs: CardDuration };
 }
 

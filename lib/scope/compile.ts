@@ -28,6 +28,8 @@ export interface CompiledScope {
   readonly trustedFrom: 'trigger' | 'compute';
   /** Whether the agent writes SQL of its own; then nothing vouches for what it was asked or what it read. */
   readonly directSql: boolean;
+  /** Columns, as `table.column`, that the agent reads and that no record keeps. */
+  readonly redact: readonly string[];
   /** Whether the environment holds production data; then a person must have approved the card. */
   readonly production: boolean;
   /** Cedar policies by rule id. */
@@ -135,6 +137,11 @@ export function compile(input: CompileInput): CompiledScope {
       rules[id] = callRule(card, id, scope, call, manifest, input.tiers, field);
     });
   });
+  (card.redact ?? []).forEach((column, index) => {
+    if (!card.scopes.some(({ read }) => read?.some(({ table, columns }) => columns.some((each) => column === `${table}.${each}`)))) {
+      throw new ControlsError('RedactUnknown', `redact[${index}]: got ${shown(column)}, which no scope of the card reads; name a column as table.column, or take it out`);
+    }
+  });
   card['failure-modes'].forEach((mode, index) => detection(card, mode['found-by'], actions, `failure-modes[${index}].found-by`));
   return {
     agent: card.agent,
@@ -142,6 +149,7 @@ export function compile(input: CompileInput): CompiledScope {
     cardDigest: cardDigest(card),
     trustedFrom: card.request['trusted-from'],
     directSql: card.scopes.some((scope) => scope['direct-sql'] === true),
+    redact: card.redact ?? [],
     production: holdsProductionData(card, environment),
     policies,
     rules,

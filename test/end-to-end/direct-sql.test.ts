@@ -23,6 +23,7 @@ beforeAll(async () => {
   const explorer = controls.addAgent('Explorer', { card: ScopeCard.fromObject(card((of) => {
     of.agent = 'explorer';
     of.never = { read: ['customer.payment_method'] };
+    of.redact = ['customer.monthly_usage'];
     of.scopes = [{ scope: 'scope://crm.explore', 'direct-sql': true, read: [{ table: 'customer', columns: ['id', 'company', 'tier', 'monthly_usage'], rows: { tier: { in: ['free', 'growth'] } } }], call: [{ action: 'update_tier', approval: { tier: 'auto' } }] }];
   })) });
   explorer.grantStartRun(new iam.Role(stack, 'Bot', { roleName: 'bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
@@ -74,5 +75,37 @@ describe('direct SQL', () => {
     const { rows } = await client.query<{ trusted: boolean; inputs: string }>("select r.request_trusted as trusted, e.facts::json ->> 'inputs_are' as inputs from controls.run r join audit.entry e using (run_id) where r.run_id = $1 and e.kind = 'call.intent' limit 1", [run.runId]);
     await client.end();
     expect(rows).toEqual([{ trusted: false, inputs: 'claimed' }]);
+  });
+});
+
+describe('what a card keeps out of every record', () => {
+  const USAGE = 'customer.monthly_usage';
+  it('is what the agent reads, and what log and replay do not have', async () => {
+    const secret = ['ghp', 'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'].join('_');
+    const read = await run.call('read_customer', { columns: ['company', 'monthly_usage'], where: { tier: 'free' } }, { reason: `see ${USAGE} with ${secret}`, callId: 'masked-1' });
+    if (read.verdict !== 'permit') throw new Error(JSON.stringify(read));
+    const [row] = read.result as { company: string; monthly_usage: number }[];
+    expect(row).toMatchObject({ company: expect.any(String) as string, monthly_usage: expect.any(Number) as number });
+    expect(await run.call('read_customer', { columns: ['company', 'monthly_usage'], where: { tier: 'free' } }, { reason: 'again', callId: 'masked-1' })).toMatchObject({ result: [{ company: row?.company, monthly_usage: '[redacted: column]' }] });
+    expect(await select("select company, monthly_usage from customer where tier = 'free'")).toMatchObject([{ monthly_usage: row?.monthly_usage }]);
+    const { host, port, database, superuser: user, password } = runtime.file.postgres;
+    const client = new Client({ host, port, database, user, password });
+    await client.connect();
+    const { rows } = await client.query<{ text: string; redacted: string | null }>("select coalesce(p.inputs, '') || coalesce(p.output, '') as text, e.facts::json ->> 'redacted' as redacted from audit.entry e left join audit.payload p using (head, seq) where e.run_id = $1", [run.runId]);
+    const book = await client.query<{ text: string }>("select parameters || coalesce(result, '') || coalesce(justification, '') || answer as text from gate.call where run_id = $1", [run.runId]);
+    await client.end();
+    for (const { text } of [...rows, ...book.rows]) {
+      expect(text).not.toContain(secret);
+      expect(text).not.toMatch(/"monthly_usage":\s*\d/);
+    }
+    expect(rows.flatMap(({ redacted }) => JSON.parse(redacted ?? '[]') as string[])).toEqual(expect.arrayContaining(['column', 'github']));
+  });
+
+  it('is no parameter: a call that holds a secret is refused, and says so without repeating it', async () => {
+    const secret = ['ghp', 'wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx'].join('_');
+    const answer = await run.call('select_sql', { query: `select '${secret}'` }, { reason: 'x', callId: 'secret-1' });
+    expect(answer).toMatchObject({ verdict: 'deny', reasons: [expect.stringMatching(/^SecretInParameters: query hold/) as string] });
+    expect(JSON.stringify(answer)).not.toContain(secret);
+    expect(await run.call('select_sql', { query: `select '${secret}'` }, { reason: 'x', callId: 'secret-1' })).toMatchObject({ verdict: 'deny' });
   });
 });

@@ -183,3 +183,13 @@ describe('a tier that asks for a reference', () => {
     expect(Object.values(compiled.rules).find(({ action }) => action === 'send_email')?.requires).toEqual(['ticket']);
   });
 });
+
+describe('columns that no record keeps', () => {
+  it('must be columns that the card reads', () => {
+    const [of] = card().scopes.flatMap(({ read }) => read ?? []);
+    const column = `${of?.table ?? ''}.${of?.columns[0] ?? ''}`;
+    expect(compiled(card((made) => { made.redact = [column]; })).redact).toEqual([column]);
+    expect(compiled(card()).redact).toEqual([]);
+    for (const unknown of ['leads.nothing', 'nowhere.name']) expect(() => compiled(card((made) => { made.redact = [unknown]; }))).toThrow(/^RedactUnknown: redact\[0\]/);
+  });
+});
