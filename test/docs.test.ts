@@ -45,7 +45,7 @@ describe('the TypeScript of the docs', () => {
     const code = blocks('README.md', 'ts').find((block) => block.includes('nothingIsSentWithoutAnAnswer')) ?? '';
     const file = join(folder, 'ci.ts');
     writeFileSync(file, `${code}\nnothingIsSentWithoutAnAnswer(${JSON.stringify(inject('assembly'))}, ${JSON.stringify(join(folder, 'state'))}).then(() => process.stdout.write('held'));\n`.replace("'cdk-agent-controls/testing'", "'../../local/testing'"));
-    const { stdout, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), file], { cwd: root, encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), '--require', join(root, 'scripts', 'sql-loader.cjs'), file], { cwd: root, encoding: 'utf8' });
     expect(stdout, stderr).toBe('held');
   });
 
