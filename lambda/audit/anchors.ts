@@ -17,8 +17,10 @@ const AT_ONCE = 24;
 /**
  * Reads what signed statements say of a log: of checkpoints the last of every day and the newest, or all. A statement that no pinned key
  * signed is a finding, and says nothing.
+ *
+ * @param named number of a checkpoint that is read in any case.
  */
-export async function readAnchors(bucket: StatementBucket, keys: readonly KeyObject[], log: string, everyCheckpoint = false): Promise<ReadAnchors> {
+export async function readAnchors(bucket: StatementBucket, keys: readonly KeyObject[], log: string, everyCheckpoint = false, named?: number): Promise<ReadAnchors> {
   const findings: Finding[] = [];
   const problem = (problem: Finding['problem'], entries: string, sentence: string): void => { findings.push({ problem, entries, decisionId: null, sentence }); };
   const [all, erasures, retentions] = await Promise.all([bucket.checkpoints(), bucket.erasures(), bucket.retentions()]);
@@ -40,7 +42,7 @@ export async function readAnchors(bucket: StatementBucket, keys: readonly KeyObj
     }
     return statements;
   };
-  const chosen = everyCheckpoint ? all : all.filter(({ key }, index) => key.slice(0, -18) !== all[index + 1]?.key.slice(0, -18));
+  const chosen = everyCheckpoint ? all : all.filter(({ key }, index) => numberOf(key) === named || key.slice(0, -18) !== all[index + 1]?.key.slice(0, -18));
   const checkpoints = (await read(chosen)).filter((statement): statement is Checkpoint => statement.format === 'agent-controls/checkpoint/1');
   checkpoints.forEach((checkpoint, index) => {
     const before = checkpoints[index - 1];

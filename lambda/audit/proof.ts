@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import * as v from 'valibot';
 import { EntryRecord } from './entry-record';
 import { digestOf, genesis, hex, link, payloadRecord, sha256 } from './hashing';
 import { Checkpoint, readStatement, Signed } from './statement';
@@ -28,6 +29,15 @@ export interface ProofFile {
   readonly entries: readonly EntryProof[];
 }
 
+const hexDigest = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const place = v.pipe(v.number(), v.integer());
+const payload = v.optional(v.object({ salt: v.string(), text: v.string() }));
+/** A file may come from anybody. */
+const Proof = v.object({
+  format: v.literal('agent-controls/proof/1'), decision: v.string(),
+  entries: v.pipe(v.array(v.object({ head: place, seq: place, record: v.string(), before: hexDigest, leaves: v.array(hexDigest), checkpoint: v.object({ statement: v.looseObject({}), signature: v.string() }), inputs: payload, output: payload })), v.minLength(1)),
+});
+
 /** One entry of a verified proof. */
 export interface ProvenEntry {
   readonly at: string;
@@ -39,6 +49,8 @@ export interface ProvenEntry {
   readonly checkpoint: { readonly number: number; readonly at: string };
   readonly inputs: string | null;
   readonly output: string | null;
+  /** Whether the entry covers payload that the file does not have: it was erased, or left out. */
+  readonly erased: boolean;
 }
 
 const ENTRIES = `select e.head, e.seq, encode(record_send(row('agent-controls/entry/1'::text, e.at, e.kind, e.login, e.agent, e.run_id, e.decision_id, e.action, e.reference, e.approver, e.outcome, e.facts, e.inputs_digest, e.output_digest)), 'base64') as record,
@@ -103,7 +115,8 @@ async function firstCovering(bucket: StatementBucket, keys: readonly KeyObject[]
  * @throws with what does not hold.
  */
 export function verifyProof(file: ProofFile, keys: readonly KeyObject[]): ProvenEntry[] {
-  if (file.format !== 'agent-controls/proof/1' || file.entries.length === 0) throw new Error('ProofInvalid: the file is no proof; agent-controls audit prove writes one');
+  const { success } = v.safeParse(Proof, file);
+  if (!success) throw new Error('ProofInvalid: the file is no proof; agent-controls audit prove writes one');
   return file.entries.map((entry) => {
     const place = `${entry.head}:${entry.seq}`;
     const signed = readStatement(JSON.stringify(entry.checkpoint), keys);
@@ -122,6 +135,7 @@ export function verifyProof(file: ProofFile, keys: readonly KeyObject[]): Proven
     return {
       at: record.at, kind: record.text('kind') ?? '', agent: record.text('agent'), action: record.text('action'), outcome: record.text('outcome'), approver: record.text('approver'),
       checkpoint: { number: signed.statement.number, at: signed.statement.at }, inputs: entry.inputs?.text ?? null, output: entry.output?.text ?? null,
+      erased: (record.bytesOf('inputsDigest') !== null && !entry.inputs) || (record.bytesOf('outputDigest') !== null && !entry.output),
     };
   });
 }

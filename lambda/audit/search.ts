@@ -1,4 +1,5 @@
 import { DECISIONS } from './queries';
+import type { LogSource } from './verify-log';
 
 /** What decisions are searched by. All that are given must hold. */
 export interface DecisionFilter {
@@ -12,7 +13,7 @@ export interface DecisionFilter {
   /** Not before, and before: ISO 8601, UTC where no zone is written. */
   readonly from?: string;
   readonly until?: string;
-  /** Words of the inputs, as a search engine takes them: all of them, "phrases", -not. */
+  /** Words of what was asked, said, proposed or answered, as a search engine takes them: all of them, "phrases", -not. */
   readonly text?: string;
 }
 
@@ -27,7 +28,7 @@ const CONDITIONS: Readonly<Record<keyof DecisionFilter, string>> = {
   status: 'status = :status',
   from: 'time >= :from::timestamptz',
   until: 'time < :until::timestamptz',
-  text: "(head, seq) in (select head, seq from audit.payload where inputs is not null and to_tsvector('simple', inputs) @@ websearch_to_tsquery('simple', :text))",
+  text: "decision_id in (select e.decision_id from audit.payload p join audit.entry e using (head, seq) where to_tsvector('simple', coalesce(p.inputs, '') || ' ' || coalesce(p.output, '')) @@ websearch_to_tsquery('simple', :text))",
 };
 
 /** The newest decisions that a filter lets through, newest first. */
@@ -38,4 +39,33 @@ export function searchSql(filter: DecisionFilter, limit: number): { sql: string;
     sql: `${DECISIONS}${where} order by audit.decision.time desc limit :limit::int`,
     values: { ...Object.fromEntries(given.map(([name, value]) => [name, (name === 'from' || name === 'until') && !/(Z|[+-]\d\d:?\d\d)$/.test(value) ? `${value}Z` : value])), limit },
   };
+}
+
+/** Columns that hold payload, and may be larger than the Data API returns in a row. */
+const LARGE = ['inputs', 'output', 'result', 'downstream_writes'] as const;
+const PART = 12_000;
+
+/** Decisions whole, newest first: a row that is too large for the Data API is read in parts. */
+export async function searchDecisions(source: LogSource, filter: DecisionFilter, limit: number): Promise<Record<string, unknown>[]> {
+  const { sql, values } = searchSql(filter, limit);
+  try {
+    return await source.rows(sql, values);
+  } catch (error) {
+    if (!(error instanceof Error) || !/64 ?KB|size limit|UnsupportedResult/i.test(`${error.name} ${error.message}`)) throw error;
+  }
+  // Found without what is large, then fetched one by one, each large column in parts.
+  const small = LARGE.reduce((text, column) => text.replace(`${column}::text`, `null as ${column}`), sql);
+  const rows = await source.rows(small, values);
+  for (const row of rows) {
+    for (const column of LARGE) {
+      let text = '';
+      for (let at = 1; ; at += PART) {
+        const [{ part } = {}] = await source.rows(`select substr(${column}::text, :at::int, ${PART}) as part from audit.decision where decision_id = :decision::uuid`, { at, decision: String(row.decision_id) });
+        if (typeof part !== 'string' || part === '') break;
+        text += part;
+      }
+      row[column] = text === '' ? null : text;
+    }
+  }
+  return rows;
 }

@@ -72,11 +72,22 @@ export function keyFingerprint(key: KeyObject): string {
   return createHash('sha256').update(key.export({ type: 'spki', format: 'der' })).digest('hex');
 }
 
-/** Public keys from PEM texts. */
-export function publicKeys(pems: readonly string[]): KeyObject[] {
+/**
+ * Public keys from PEM texts.
+ *
+ * @param from where they came from, for the error.
+ */
+export function publicKeys(pems: readonly string[], from = 'the key'): KeyObject[] {
   return pems.map((pem) => {
-    const key = createPublicKey(pem);
-    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('KeyInvalid: a public key on P-256 is expected, as PEM; export it with agent-controls audit keys');
+    const fault = `KeyInvalid: ${from}: a public key on P-256 is expected, as PEM; export it with agent-controls audit keys`;
+    if (pem.includes('PRIVATE KEY')) throw new Error(`${fault}. This one is private: keep it to yourself`);
+    let key: KeyObject;
+    try {
+      key = createPublicKey(pem);
+    } catch {
+      throw new Error(fault);
+    }
+    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error(fault);
     return key;
   });
 }

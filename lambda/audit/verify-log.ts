@@ -23,7 +23,7 @@ export interface VerifyOptions {
   readonly keys: readonly KeyObject[];
   /** Whether the keys came from outside: from whoever wrote them down earlier, and not from the account itself. */
   readonly pinned: boolean;
-  /** Begin at the last checkpoint of this number, or of this day or before it. */
+  /** Begin at the checkpoint of this number, or at the last one before this day, `YYYY-MM-DD`. */
   readonly since?: number | string;
   /** Read every checkpoint, and not the last of each day alone. */
   readonly everyCheckpoint?: boolean;
@@ -47,6 +47,10 @@ export interface LogVerification extends Verification {
   readonly unanchored: number;
   /** The checkpoint it began at; null for the whole log. */
   readonly since: number | null;
+  /** Whether payload, tables, view and functions were left out. */
+  readonly chainOnly: boolean;
+  /** Entries that an earlier, interrupted verification had verified. */
+  readonly resumed: number;
 }
 
 const LOCAL_ACCOUNT = '000000000000';
@@ -57,10 +61,11 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
   const nothing = (): Progress => ({ chains: {}, entries: 0, payloads: 0, erased: 0, findings: [] });
   progress('reading signed statements', nothing);
   const [logRow] = await source.rows('select log_id from audit.log');
-  const anchors = await readAnchors(bucket, keys, String(logRow?.log_id), options.everyCheckpoint);
+  const anchors = await readAnchors(bucket, keys, String(logRow?.log_id), options.everyCheckpoint, typeof options.since === 'number' ? options.since : undefined);
   const newest = anchors.checkpoints.at(-1);
-  const from = options.since === undefined ? undefined : anchors.checkpoints.filter(({ number, at }) => (typeof options.since === 'number' ? number <= options.since : at.slice(0, 10) <= (options.since ?? ''))).at(-1);
-  if (options.since !== undefined && !from) throw new Error(`there is no checkpoint ${typeof options.since === 'number' ? `${options.since} or before it` : `of ${options.since} or before it`}; verify the whole log`);
+  const from = options.since === undefined ? undefined : anchors.checkpoints.filter(({ number, at }) => (typeof options.since === 'number' ? number === options.since : at.slice(0, 10) < (options.since ?? ''))).at(-1);
+  if (options.since !== undefined && !from) throw new Error(`there is no checkpoint ${typeof options.since === 'number' ? options.since : `before ${options.since}`} that a key which counts signed; there are ${anchors.known}, the newest is ${newest?.number ?? 'none'}; verify the whole log`);
+  if (typeof options.since === 'string' && newest && options.since > newest.at.slice(0, 10)) throw new Error(`${options.since} is after the newest checkpoint, of ${newest.at.slice(0, 10)}; give an earlier day`);
   const verifier = new Verifier(anchors, { start: options.resume ?? (from && startAt(from)), partial: from !== undefined, chainOnly: options.chainOnly ?? false });
   const chained = await source.verify(verifier, (entries) => progress(`${entries} entries verified`, () => verifier.progress()));
 
@@ -72,7 +77,7 @@ export async function verifyLog(source: LogSource, options: VerifyOptions): Prom
   return {
     ...chained, ok: chained.ok && others.length === 0, findings: [...chained.findings, ...others], local, pinned, keys: keys.map(keyFingerprint),
     checkpoints: { read: anchors.checkpoints.length, known: anchors.known, newest: newest ? { number: newest.number, at: newest.at } : null },
-    unanchored: heads.reduce((sum, { head, seq }) => sum + Math.max(0, Number(seq) - (ends.get(Number(head)) ?? 0)), 0), since: from?.number ?? null,
+    unanchored: heads.reduce((sum, { head, seq }) => sum + Math.max(0, Number(seq) - (ends.get(Number(head)) ?? 0)), 0), since: from?.number ?? null, chainOnly: options.chainOnly ?? false, resumed: options.resume?.entries ?? 0,
   };
 }
 

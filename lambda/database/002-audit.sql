@@ -56,7 +56,7 @@ begin
   execute format('create unique index on audit.%I (head, seq, chunk)', 'payload_' || p_name);
   -- Sweeping what an erasure left behind is a right that Postgres gives apart from 17 on.
   if current_setting('server_version_num')::int >= 170000 then execute format('grant maintain on audit.%I to %I', 'payload_' || p_name, {{name.keeper}}); end if;
-  execute format('create index %I on audit.%I using gin (to_tsvector(''simple'', inputs)) where inputs is not null', 'payload_' || p_name || '_words', 'payload_' || p_name);
+  execute format('create index %I on audit.%I using gin (to_tsvector(''simple'', coalesce(inputs, '''') || '' '' || coalesce(output, '''')))', 'payload_' || p_name || '_words', 'payload_' || p_name);
 end $$;
 
 create table audit.entry_default partition of audit.entry default;

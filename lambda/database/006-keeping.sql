@@ -69,8 +69,9 @@ create function audit.is_held(p_subject text) returns boolean language sql stabl
   select exists (select from audit.legal_hold where released_at is null and (digest is null or digest = sha256(salt || convert_to(lower(normalize(p_subject, nfkc)), 'UTF8'))))
 $$;
 
--- Finds everything that mentions a subject, and orders its erasure. Nothing is erased before a signed statement says what will be.
-create function audit.order_erasure(p_subject text, p_by text, p_reference text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- Finds everything that mentions a subject, and orders its erasure; or says what it would be. Nothing is erased before a signed statement
+-- says what will be.
+create function audit.order_erasure(p_subject text, p_by text, p_reference text, p_dry boolean) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_pattern text := audit.subject_pattern(p_subject);
   v_erasure audit.erasure;
@@ -94,7 +95,9 @@ begin
         where (p.head, p.seq, p.at) in (select head, seq, at from audit.payload where chunk = 1) group by p.head, p.seq, p.at) whole,
       lateral (values (':inputs', inputs), (':output', output)) parts(part, text) where audit.mentions(text, v_pattern) order by 1);
   v_open := (select count(*) from gate.call where decision_id = any (v_erasure.decisions) and status in ('permitted', 'held', 'approved', 'executing'));
+  if p_dry then return json_build_object('payloads', cardinality(v_erasure.places), 'calls', cardinality(v_erasure.decisions), 'runs', cardinality(v_erasure.runs), 'waiting', v_open); end if;
   if v_open > 0 then return json_build_object('refused', 'CallsOpen', 'open', v_open); end if;
+  if cardinality(v_erasure.places) + cardinality(v_erasure.decisions) + cardinality(v_erasure.runs) + cardinality(v_erasure.requests) = 0 then return json_build_object('refused', 'SubjectUnknown'); end if;
   insert into audit.erasure values (v_erasure.*);
   perform audit.chain(json_build_array(json_build_object('kind', 'erasure.ordered', 'reference', p_reference,
     'facts', json_build_object('erasure', v_erasure.erasure_id, 'by', p_by, 'payloads', cardinality(v_erasure.places), 'calls', cardinality(v_erasure.decisions))::text)));
@@ -211,7 +214,7 @@ revoke all on all functions in schema audit, gate from public;
 
 grant usage on schema audit, gate to {{role.keeper}};
 
-grant execute on function audit.heads(), audit.contradicts(text), audit.record_checkpoint(bigint, text, text, text, text), gate.reconcile(), audit.order_erasure(text, text, text), audit.ordered_erasures(),
+grant execute on function audit.heads(), audit.contradicts(text), audit.record_checkpoint(bigint, text, text, text, text), gate.reconcile(), audit.order_erasure(text, text, text, boolean), audit.ordered_erasures(),
   audit.carry_out_erasure(uuid, text, text), audit.place_legal_hold(text, text, text), audit.release_legal_hold(uuid, text), audit.legal_holds(), audit.due_month(int), audit.drop_month(int, text, text, text), audit.make_months(),
   audit.swept_partitions(uuid) to {{role.keeper}};
 

@@ -14,7 +14,7 @@ export function parse<const S extends v.GenericSchema>(schema: S, body: unknown)
 export const plainText = (longest: number): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(longest), v.check(isPlain, 'text without NUL and broken surrogates is expected'));
 
 /** A ticket, request or business event: an identifier that can stand in a chained entry for ever, and so no address of a person. */
-export const reference = (): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(200), v.regex(/^[!-?A-~]+$/, 'letters, digits and punctuation without spaces and @ are expected'));
+export const reference = (): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(200), v.regex(/^[!-?A-~]+$/, 'the id of a ticket, request or event is expected, such as CRM-881: no spaces, and no @, since it stays in the log for ever'));
 
 /** An identifier of somebody's system: printable ASCII without spaces, so that it can stand in a chained entry. */
 export const identifier = (longest: number): v.GenericSchema<string> => v.pipe(v.string(), v.maxLength(longest), v.regex(/^[\x21-\x7e]+$/, 'letters, digits and punctuation without spaces are expected'));

@@ -22,12 +22,13 @@ async function work({ job }: Job): Promise<object> {
   return { reconciled, erased, ...retention, ...checkpointed, verified: await verifyRecent() };
 }
 
-const subject = v.pipe(plainText(200), v.minLength(3));
-const Erase = v.strictObject({ subject, reference: reference() });
+const subject = v.pipe(plainText(200), v.minLength(3, 'at least 3 characters are expected: fewer would be in everything'));
+const Erase = v.strictObject({ subject, reference: reference(), dryRun: v.optional(v.boolean()) });
 const PlaceHold = v.strictObject({ subject: v.optional(subject), reference: reference() });
 
 const REFUSALS: Readonly<Record<string, string>> = {
-  LegalHold: 'a legal hold is open about this subject; it is released first',
+  LegalHold: 'a legal hold is open about this subject or about everything; it is released first',
+  SubjectUnknown: 'nothing here mentions this subject, so nothing is erased; look at how it is spelt',
   CallsOpen: 'calls about this subject still wait or run; they are decided first',
   LegalHoldUnknown: 'there is no open legal hold of this id',
 };
@@ -39,7 +40,8 @@ async function ask({ route, path, body, caller }: HttpRequest): Promise<HttpResp
     case 'POST /checkpoints': return { status: 200, body: await checkpoint() };
     case 'POST /erasures': {
       const erase = parse(Erase, body);
-      const ordered = demand(await callFunction<Answer & { erasure?: string }>('audit.order_erasure', { subject: arg.text(erase.subject), by, reference: arg.text(erase.reference) }));
+      const ordered = demand(await callFunction<Answer & { erasure?: string }>('audit.order_erasure', { subject: arg.text(erase.subject), by, reference: arg.text(erase.reference), dry: { cast: 'boolean', value: erase.dryRun ?? false } }));
+      if (erase.dryRun) return { status: 200, body: ordered };
       const receipt = (await carryOutErasures()).find(({ statement }) => statement.erasure === ordered.erasure);
       if (!receipt) throw new HttpError(409, 'ErasureElsewhere', `erasure ${ordered.erasure ?? ''} is being carried out by another process; its statement is erasures/${ordered.erasure ?? ''}.json`);
       return { status: 200, body: receipt };
@@ -60,7 +62,7 @@ async function ask({ route, path, body, caller }: HttpRequest): Promise<HttpResp
 interface Answer { readonly refused?: string }
 
 function demand<T extends Answer>(answer: T): T {
-  if (answer.refused !== undefined) throw new HttpError(answer.refused === 'LegalHoldUnknown' ? 404 : 409, answer.refused, REFUSALS[answer.refused] ?? 'refused');
+  if (answer.refused !== undefined) throw new HttpError(answer.refused.endsWith('Unknown') ? 404 : 409, answer.refused, REFUSALS[answer.refused] ?? 'refused');
   return answer;
 }
 

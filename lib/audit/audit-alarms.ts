@@ -28,14 +28,14 @@ export class AuditAlarms extends Construct {
     this.appendErrors = new cloudwatch.Metric({ namespace: NAMESPACE, metricName: `${controlsName}-append-errors`, statistic: 'Sum', period: Duration.minutes(5) });
     const metrics = {
       Keeper: keeper.metricErrors({ period: Duration.minutes(5) }),
-      Checkpoint: new cloudwatch.MathExpression({
-        expression: 'failed + timedOut', usingMetrics: { failed: stateMachine.metricFailed(), timedOut: stateMachine.metricTimedOut() }, period: Duration.minutes(5), label: 'checkpoints not made',
-      }),
+      Checkpoint: stateMachine.metricFailed({ period: Duration.minutes(5) }),
+      Daily: keeper.metricInvocations({ period: Duration.days(1) }),
       Append: this.appendErrors,
     };
     this.alarm('Keeper', metrics.Keeper, 'The audit log does not verify, was rewound, or could not be kept; run agent-controls audit verify');
     this.alarm('Checkpoint', metrics.Checkpoint, 'A checkpoint of the audit log is late: what was appended since is not anchored');
-    this.alarm('Append', metrics.Append, 'Entries could not be appended to the audit log; calls of agents are refused meanwhile');
+    this.alarm('Append', metrics.Append, 'Entries could not be appended to the audit log, or their checkpoint could not be asked for; calls of agents are refused meanwhile');
+    this.alarm('Daily', metrics.Daily, 'The keeper of the audit log has not run for a day: nothing is verified, dropped or caught up', cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD);
     if (props.dashboard) {
       new cloudwatch.Dashboard(this, 'Dashboard', { widgets: [Object.entries(metrics).map(([title, metric]) => new cloudwatch.GraphWidget({ title, left: [metric] }))] });
     }
@@ -44,12 +44,14 @@ export class AuditAlarms extends Construct {
   /** Counts the appends of a handler that failed. */
   public watch(handler: HandlerFunction): void {
     new logs.MetricFilter(handler, 'AppendErrors', {
-      logGroup: handler.logGroup, filterPattern: logs.FilterPattern.stringValue('$.error', '=', 'AuditUnavailable'), metricNamespace: NAMESPACE, metricName: this.appendErrors.metricName, metricValue: '1',
+      logGroup: handler.logGroup, filterPattern: logs.FilterPattern.any(...['AuditUnavailable', 'CheckpointNotAsked'].map((error) => logs.FilterPattern.stringValue('$.error', '=', error))), metricNamespace: NAMESPACE, metricName: this.appendErrors.metricName, metricValue: '1',
     });
   }
 
-  private alarm(id: string, metric: cloudwatch.IMetric, alarmDescription: string): void {
-    const alarm = new cloudwatch.Alarm(this, id, { metric, threshold: 1, evaluationPeriods: 1, comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING, alarmDescription });
+  private alarm(id: string, metric: cloudwatch.IMetric, alarmDescription: string, comparisonOperator = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD): void {
+    // Silence is the fault where something is expected, and rest where a fault is counted.
+    const treatMissingData = comparisonOperator === cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD ? cloudwatch.TreatMissingData.BREACHING : cloudwatch.TreatMissingData.NOT_BREACHING;
+    const alarm = new cloudwatch.Alarm(this, id, { metric, threshold: 1, evaluationPeriods: 1, comparisonOperator, treatMissingData, alarmDescription });
     const { alarmTopic } = this.props;
     if (alarmTopic) alarm.addAlarmAction({ bind: () => ({ alarmActionArn: alarmTopic.topicArn }) });
   }

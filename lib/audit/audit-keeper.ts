@@ -89,6 +89,13 @@ export class AuditKeeper extends Construct {
     });
     markOwn(this.stateMachine.role);
     keeper.function.grantInvoke(this.stateMachine);
+    if (!props.signingKey) {
+      // Whatever other policies say: statements are the keeper's.
+      this.signingKey.addToResourcePolicy(new iam.PolicyStatement({
+        sid: 'KeeperAloneSigns', effect: iam.Effect.DENY, principals: [new iam.AnyPrincipal()], actions: ['kms:Sign'], resources: ['*'],
+        conditions: { ArnNotEquals: { 'aws:PrincipalArn': `arn:${Aws.PARTITION}:iam::${Aws.ACCOUNT_ID}:role/${handlerName(controls, 'keeper')}` } },
+      }));
+    }
     const daily = new events.CfnRule(this, 'Daily', {
       description: 'Retention, verification, and whatever was left over', scheduleExpression: 'rate(1 day)',
       targets: [{ id: 'keeper', arn: keeper.function.functionArn, input: JSON.stringify({ job: 'daily' }) }],

@@ -116,6 +116,7 @@ abstract class AuditLogTableBase extends Resource implements IAuditLogTable {
   public grantRead(grantee: iam.IGrantable): iam.Grant { return this.grantUse(grantee, this.readSecretArn); }
   public grantVerify(grantee: iam.IGrantable): iam.Grant { return this.verify(grantee, {}); }
   public grantVerifyUntil(grantee: iam.IGrantable, end: Expiration): iam.Grant {
+    if (end.date.getTime() <= Date.now()) throw new ControlsError('GrantOver', `${this.node.path}: the grant ends on ${end.date.toISOString().slice(0, 10)}, which is over; give a later day, or take it away`);
     return this.verify(grantee, { DateLessThan: { 'aws:CurrentTime': end.date.toISOString().replace(/\.\d+Z$/, 'Z') } });
   }
 
@@ -130,7 +131,7 @@ abstract class AuditLogTableBase extends Resource implements IAuditLogTable {
   private grantUse(grantee: iam.IGrantable, secretArn: string, conditions: Record<string, Record<string, string>> = {}): iam.Grant {
     iam.Grant.addToPrincipal({ grantee, actions: ['secretsmanager:GetSecretValue'], resourceArns: [secretArn], conditions });
     grantDecrypt(grantee, this.database.controlsName);
-    return grantDataApi(grantee, this.database.clusterArn);
+    return grantDataApi(grantee, this.database.clusterArn, 'statements', conditions);
   }
 }
 
@@ -164,10 +165,12 @@ export class AuditLogTable extends AuditLogTableBase {
     super(scope, id);
     this.database = props.database;
     this.readSecretArn = new DutyLogin(this, 'Reader', this.database, 'auditor').secret.secretArn;
-    const every = checkedInterval(props.checkpointEvery ?? Duration.minutes(4));
+    demandSigningKey(this, props.signingKey);
+    demandLock(this, props.statementBucket);
+    const every = checkedInterval(this, props.checkpointEvery ?? Duration.minutes(4));
     this._checkpointSeconds = every.toSeconds();
     const keeper = new AuditKeeper(this, 'Keeper', {
-      database: this.database, readSecretArn: this.readSecretArn, retentionMonths: monthsOf(props.retention ?? Duration.days(403)), checkpointEvery: every,
+      database: this.database, readSecretArn: this.readSecretArn, retentionMonths: monthsOf(this, props.retention ?? Duration.days(403)), checkpointEvery: every,
       immutable: props.immutable ?? true, statementBucket: props.statementBucket, signingKey: props.signingKey,
     });
     this.statementBucket = keeper.statementBucket;
@@ -208,15 +211,30 @@ class ImportedAuditLogTable extends AuditLogTableBase {
 
 const MONTH_DAYS = 31;
 
-function monthsOf(retention: Duration): number {
-  if (retention.isUnresolved()) throw new ControlsError('RetentionInvalid', 'retention is known only at deploy; write it out, because it is what people are promised');
+function monthsOf(scope: Construct, retention: Duration): number {
+  if (retention.isUnresolved()) throw new ControlsError('RetentionInvalid', `${scope.node.path}: retention is known only at deploy; write it out, because it is what people are promised`);
   const days = retention.toDays({ integral: false });
-  if (days < 3 * MONTH_DAYS) throw new ControlsError('RetentionTooShort', `retention must be at least 93 days, got ${retention.toHumanString()}; a log that short answers no reviewer`);
-  if (!Number.isInteger(days / MONTH_DAYS)) throw new ControlsError('RetentionInvalid', `retention must be whole months of 31 days, got ${shown(days)} days; for ${Math.ceil(days / MONTH_DAYS)} months write Duration.days(${Math.ceil(days / MONTH_DAYS) * MONTH_DAYS})`);
+  if (days < 3 * MONTH_DAYS) throw new ControlsError('RetentionTooShort', `${scope.node.path}: retention must be at least 93 days, got ${retention.toHumanString()}; reviewers ask for 13 months, Duration.days(403)`);
+  if (!Number.isInteger(days / MONTH_DAYS)) throw new ControlsError('RetentionInvalid', `${scope.node.path}: retention must be whole months of 31 days, got ${shown(days)} days; for ${Math.ceil(days / MONTH_DAYS)} months write Duration.days(${Math.ceil(days / MONTH_DAYS) * MONTH_DAYS})`);
   return days / MONTH_DAYS;
 }
 
-function checkedInterval(every: Duration): Duration {
-  if (every.isUnresolved() || every.toSeconds() < 60 || every.toSeconds() > 86_400) throw new ControlsError('CheckpointIntervalInvalid', `checkpointEvery must be 1 minute to 1 day, written out, got ${every.toString()}; correct it`);
+function checkedInterval(scope: Construct, every: Duration): Duration {
+  if (every.isUnresolved() || every.toSeconds() < 60 || every.toSeconds() > 86_400) throw new ControlsError('CheckpointIntervalInvalid', `${scope.node.path}: checkpointEvery must be 1 minute to 1 day, written out, got ${every.isUnresolved() ? 'a value that is known at deploy' : every.toHumanString()}; correct it`);
   return every;
+}
+
+/** What this app makes itself is looked at now; of what it only refers to, the first checkpoint is the test. */
+function demandSigningKey(scope: Construct, key: kms.IKey | undefined): void {
+  const made = key?.node.defaultChild;
+  if (made instanceof kms.CfnKey && (made.keySpec !== kms.KeySpec.ECC_NIST_P256 as string || made.keyUsage !== kms.KeyUsage.SIGN_VERIFY as string)) {
+    throw new ControlsError('SigningKeyInvalid', `${scope.node.path}: signingKey must have keySpec ECC_NIST_P256 and keyUsage SIGN_VERIFY, got ${made.keySpec ?? 'SYMMETRIC_DEFAULT'} and ${made.keyUsage ?? 'ENCRYPT_DECRYPT'}; make it with these`);
+  }
+}
+
+function demandLock(scope: Construct, bucket: s3.IBucket | undefined): void {
+  const made = bucket?.node.defaultChild;
+  if (made instanceof s3.CfnBucket && made.objectLockEnabled !== true) {
+    throw new ControlsError('BucketNotLocked', `${scope.node.path}: statementBucket ${made.node.path} has no Object Lock; make it with objectLockEnabled: true`);
+  }
 }

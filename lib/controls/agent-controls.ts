@@ -141,7 +141,8 @@ export class AgentControls extends Resource implements IAgentControls {
     this.privacyRole = new iam.Role(this, 'Privacy', {
       roleName: privacyRoleName(this.controlsName),
       description: 'Erases subjects and places legal holds; people only, with MFA',
-      assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(1)),
+      // Under their own name, which stands in every receipt.
+      assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(1), { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } }),
     });
     markOwn(this.privacyRole);
     this.privacyRole.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: KEEPER_ROUTES.map(([, method, path]) => invokeArn(this, this.broker.apiId, method, path.replaceAll(/\{[^}]+\}/g, '*'))) }));

@@ -9,9 +9,9 @@ import { handlerName } from '../scope/names';
  */
 
 /** Statements on this cluster as the login of a secret that is granted apart; with transactions, for handlers that need several. */
-export function grantDataApi(grantee: iam.IGrantable, clusterArn: string, how: 'statements' | 'transactions' = 'statements'): iam.Grant {
+export function grantDataApi(grantee: iam.IGrantable, clusterArn: string, how: 'statements' | 'transactions' = 'statements', conditions: Record<string, Record<string, string>> = {}): iam.Grant {
   const actions = ['rds-data:ExecuteStatement', ...(how === 'transactions' ? ['rds-data:BeginTransaction', 'rds-data:CommitTransaction', 'rds-data:RollbackTransaction'] : [])];
-  return iam.Grant.addToPrincipal({ grantee, actions, resourceArns: [clusterArn] });
+  return iam.Grant.addToPrincipal({ grantee, actions, resourceArns: [clusterArn], conditions });
 }
 
 /** ARN of secrets by name; Secrets Manager ends each with six characters of its own. */

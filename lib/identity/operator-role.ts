@@ -62,7 +62,7 @@ export class OperatorRole extends Resource {
       ...(duty === OperatorDuty.BREAK_GLASS ? { roleName: breakGlassRoleName(controls) } : duty === OperatorDuty.PRIVACY ? { roleName: privacyRoleName(controls) } : group === undefined ? {} : { roleName: approverRoleName(controls, group) }),
       description: { [OperatorDuty.APPROVER]: 'Decides holds; people only, with MFA', [OperatorDuty.AUDITOR]: 'Reads and verifies the audit log; people only, with MFA', [OperatorDuty.PRIVACY]: 'Erases subjects and places legal holds; people only, with MFA', [OperatorDuty.BREAK_GLASS]: 'For emergencies; every use is told and recorded' }[duty],
       maxSessionDuration: longest,
-      assumedBy: personWithMfa(props.assumedBy, Duration.hours(1), duty === OperatorDuty.APPROVER ? { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } } : {}),
+      assumedBy: personWithMfa(props.assumedBy, Duration.hours(1), duty === OperatorDuty.APPROVER || duty === OperatorDuty.PRIVACY ? { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } } : {}),
     });
     markOwn(this.role);
     const route = (method: 'GET' | 'POST', path: string): string => invokeArn(this, gate.broker.apiId, method, path.replaceAll(/\{[^}]+\}/g, '*'));

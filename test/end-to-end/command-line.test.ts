@@ -17,8 +17,8 @@ let runtime: LocalRuntime;
 const cli = (args: string[], env: Record<string, string> = {}): Promise<{ status: number | null; stdout: string; stderr: string }> => new Promise((resolve) => {
   const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), ...args], { cwd: tmpdir(), env: { PATH: process.env.PATH ?? '', ...env } });
   let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (data: Buffer) => { stdout += data.toString(); });
-  child.stderr.on('data', (data: Buffer) => { stderr += data.toString(); });
+  child.stdout.setEncoding('utf8').on('data', (data: string) => { stdout += data; });
+  child.stderr.setEncoding('utf8').on('data', (data: string) => { stderr += data; });
   child.on('close', (status) => resolve({ status, stdout, stderr }));
 });
 const local = ['--local', '--folder', folder];
@@ -38,7 +38,8 @@ afterAll(() => runtime.stop());
 
 describe('agent-controls audit', () => {
   it('lists decisions as a table of the reviewer\'s columns, and as JSON', async () => {
-    const table = await cli(['audit', 'search', ...local]);
+    expect((await cli(['audit', 'search', ...local])).stdout).toContain('reasons');
+    const table = await cli(['audit', 'search', ...local, '--wide']);
     for (const head of ['time', 'agent', 'run_id', 'decision', 'inputs_hash', 'inputs', 'model', 'output_hash', 'output', 'downstream_writes', 'authorized_by']) expect(table.stdout).toContain(head);
     const { stdout } = await cli(['audit', 'search', ...local, '--json']);
     expect((JSON.parse(stdout) as { decision: string; status: string }[]).map(({ decision, status }) => [decision, status])).toEqual([['read_leads', 'executed'], ['read_leads', 'denied'], ['send_email', 'rejected']]);
@@ -76,6 +77,21 @@ describe('agent-controls audit', () => {
     for (const bad of [['--status', 'done'], ['--verdict', 'maybe'], ['--from', 'yesterday'], ['--limit', '0']]) expect((await cli(['audit', 'search', ...local, ...bad])).status, bad.join(' ')).toBe(2);
   });
 
+  it('reads a decision that is larger than a row of the Data API, whole', async () => {
+    const { host, port, database, superuser: user, password } = runtime.file.postgres;
+    const client = new Client({ host, port, database, user, password });
+    await client.connect();
+    const large = 'ä🦀'.repeat(30_000);
+    const { rows: [call] } = await client.query<{ run_id: string; environment: string }>('select run_id, environment from gate.call limit 1');
+    const decision = '00000000-0000-4000-8000-00000000abcd';
+    await client.query("insert into gate.call (decision_id, run_id, call_id, agent, action, parameters, salt, digest, environment, verdict, answer, status, at) values ($1, $2, 'large', 'outreach-closer', 'large', '{}', '\\x00', '', $3, 'deny', '{}', 'denied', now())", [decision, call?.run_id, call?.environment]);
+    await client.query('select audit.chain($1)', [JSON.stringify([{ kind: 'call.intent', agent: 'outreach-closer', run: call?.run_id, decision, action: 'large', outcome: 'deny', facts: '{}', inputs: JSON.stringify({ large }), output: '{}' }])]);
+    await client.end();
+    const [found] = JSON.parse((await cli(['audit', 'search', '--json', '--action', 'large'], await environment('auditor'))).stdout) as { inputs: { large: string } }[];
+    expect(found?.inputs.large === large).toBe(true);
+    expect(JSON.parse((await cli(['audit', 'verify', '--json'], await environment('auditor'))).stdout)).toMatchObject({ ok: true });
+  });
+
   it('proves a decision to somebody who has the file and the key, and nothing else', async () => {
     const key = join(folder, 'key.pem');
     expect((await cli(['audit', 'checkpoint', ...local])).status).toBe(0);
@@ -111,7 +127,7 @@ describe('agent-controls audit', () => {
     writeFileSync(state, JSON.stringify({ chains: {}, entries: 5, payloads: 0, erased: 0, findings: [] }));
     expect(JSON.parse((await cli(['audit', 'verify', ...local, '--json', '--resume', state])).stdout)).toMatchObject({ ok: true, entries: whole.entries + 5 });
     expect(existsSync(state)).toBe(false);
-    expect((await cli(['audit', 'verify', ...local, '--since', '999999999'])).status).toBe(0);
+    for (const nothing of ['999999999', '2026-13-45', 'x']) expect((await cli(['audit', 'verify', ...local, '--since', nothing])).status, nothing).toBe(2);
     expect((await cli(['audit', 'verify', ...local, '--since', '2001-01-01'])).status).toBe(2);
     expect(JSON.parse((await cli(['audit', 'verify', ...local, '--json', '--chain-only', '--every-checkpoint'])).stdout)).toMatchObject({ ok: true, payloads: 0 });
   });

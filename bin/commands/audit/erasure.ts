@@ -15,7 +15,8 @@ export function erasureCommands(): Command[] {
       .requiredOption('--subject <text>', 'how the subject is written in calls: an address, an id, a name')
       .requiredOption(...reference)
       .option('--receipt <file>', 'write the signed receipt to a file')
-      .addHelpText('after', '\nCase and Unicode forms are folded, and words are matched whole. Exit codes: 0 erased, 2 refused: a legal hold, or calls that still wait.')
+      .option('--dry-run', 'say how much would be erased, and erase nothing')
+      .addHelpText('after', '\nCase and Unicode forms are folded, and words are matched whole. Of a text that mentions the subject, the whole text goes.\nExit codes: 0 erased, 2 not: a legal hold, calls that still wait, nobody of that name.')
       .action(erase),
     new Command('legal-hold').description('Places, lists and releases legal holds: while one is open nothing of its subject is erased, and no month is dropped.')
       .addCommand(withLog(new Command('place')).description('Places a legal hold.').option('--subject <text>', 'about this subject alone; about everything otherwise').requiredOption(...reference).action(place))
@@ -35,7 +36,21 @@ async function asking<T>(options: LogOptions, ask: (api: SignedApi) => Promise<T
   }
 }
 
-async function erase({ subject, reference, receipt, ...options }: LogOptions & { readonly subject: string; readonly reference: string; readonly receipt?: string }): Promise<void> {
+interface EraseOptions extends LogOptions {
+  readonly subject: string;
+  readonly reference: string;
+  readonly receipt?: string;
+  readonly dryRun?: true;
+}
+
+async function erase({ subject, reference, receipt, dryRun, ...options }: EraseOptions): Promise<void> {
+  if (dryRun) {
+    await asking(options, (api) => api.send<{ payloads: number; calls: number; runs: number; waiting: number }>('POST', '/erasures', { subject, reference, dryRun }),
+      ({ payloads, calls, runs, waiting }) => `Would erase: ${payloads} payloads, ${calls} calls, ${runs} runs.${waiting > 0 ? ` ${waiting} of the calls still wait or run, and are decided first.` : ''}`);
+    return;
+  }
+  // A receipt that cannot be written must not come to light when everything is gone.
+  if (receipt !== undefined) writeFileSync(receipt, '', { mode: 0o600 });
   await asking(options, async (api) => {
     const answer = await api.send<{ statement: Erasure; name: string; digest: string }>('POST', '/erasures', { subject, reference });
     if (receipt !== undefined) writeFileSync(receipt, `${JSON.stringify(answer, null, 2)}\n`, { mode: 0o600 });

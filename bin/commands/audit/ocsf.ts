@@ -7,7 +7,7 @@ const CLASS = 6_003;
 const ACTIVITY = 99;
 const SUCCESS = 1;
 const FAILURE = 2;
-const UNKNOWN = 0;
+const OTHER = 99;
 
 /**
  * A decision as an event of the Open Cybersecurity Schema Framework 1.4, class API Activity, for whoever gathers events of many systems.
@@ -16,7 +16,7 @@ const UNKNOWN = 0;
  */
 export function ocsf(decision: Decision): object {
   const { status } = decision;
-  const statusId = status === 'executed' ? SUCCESS : status === 'unknown' || status === 'held' || status === 'approved' ? UNKNOWN : FAILURE;
+  const statusId = status === 'executed' ? SUCCESS : status === 'unknown' || status === 'held' || status === 'approved' ? OTHER : FAILURE;
   return {
     metadata: { version: '1.4.0', uid: decision.decisionId, product: { name: 'cdk-agent-controls', vendor_name: 'cdk-agent-controls' }, correlation_uid: decision.reference },
     time: Date.parse(decision.time), category_uid: CATEGORY, category_name: 'Application Activity', class_uid: CLASS, class_name: 'API Activity',
@@ -26,6 +26,6 @@ export function ocsf(decision: Decision): object {
     api: { operation: decision.decision, service: { name: 'agent-controls' }, request: { uid: decision.decisionId ?? '', data: decision.output }, response: { data: decision.result } },
     src_endpoint: { name: decision.agent },
     resources: decision.downstreamWrites.map((uid) => ({ uid })),
-    unmapped: { inputs: decision.inputs, inputs_are: decision.inputsAre, inputs_hash: decision.inputsHash, output_hash: decision.outputHash, model: decision.model, approver: decision.approver, card_digest: decision.cardDigest },
+    unmapped: { inputs: decision.inputs, inputs_are: decision.inputsAre, inputs_hash: decision.inputsHash, output_hash: decision.outputHash, redacted: decision.redacted, erased: decision.erased, model: decision.model, approver: decision.approver, card_digest: decision.cardDigest },
   };
 }

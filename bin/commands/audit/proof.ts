@@ -1,11 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { ProofFile, prove, ProvenEntry, verifyProof } from '../../../lambda/audit/proof';
 import { keyFingerprint } from '../../../lambda/audit/statement';
 import { LogOptions, openLog, withLog } from '../../log';
 import { bold, green } from '../../terminal';
-import { KeyOptions, keysOf, pinnedOr, withKeys } from './keys';
+import { KeyOptions, keysOf, pinnedOr, readJson, withKeys } from './keys';
 
 /** `agent-controls audit prove`, `verify-proof`, `keys`. */
 export function proofCommands(): Command[] {
@@ -46,10 +46,11 @@ async function write(decision: string, options: LogOptions & KeyOptions & { read
 
 function check(file: string, options: KeyOptions & { readonly json?: true }): void {
   if (options.key.length === 0) throw new Error('--key is needed: a proof is worth what its signature is; the public key comes from whoever you trust, not with the proof');
-  const proof = JSON.parse(readFileSync(file, 'utf8')) as ProofFile;
+  const keys = keysOf(options.key);
+  const proof = readJson(file) as ProofFile;
   let entries: ProvenEntry[];
   try {
-    entries = verifyProof(proof, keysOf(options.key));
+    entries = verifyProof(proof, keys);
   } catch (error) {
     if (!(error instanceof Error) || !error.message.startsWith('ProofInvalid')) throw error;
     if (options.json) process.stdout.write(`${JSON.stringify({ ok: false, problem: error.message })}\n`);
@@ -63,7 +64,7 @@ function check(file: string, options: KeyOptions & { readonly json?: true }): vo
   }
   const table = new Table({ head: ['at, UTC', 'kind', 'agent', 'action', 'outcome', 'approver', 'checkpoint'].map((text) => bold(text)), style: { head: [], border: [] } });
   table.push(...entries.map((entry) => [entry.at.replace('T', ' ').slice(0, 23), entry.kind, entry.agent ?? '', entry.action ?? '', entry.outcome ?? '', entry.approver ?? '', `${entry.checkpoint.number} of ${entry.checkpoint.at.slice(0, 19).replace('T', ' ')}`]));
-  process.stdout.write(`${table.toString()}\n${green('The proof holds')}: these ${entries.length} entries of decision ${proof.decision} were in the log when their checkpoints were signed.\n`);
+  process.stdout.write(`${table.toString()}\n${green('The proof holds')}: these ${entries.length} entries of decision ${proof.decision} were in the log when their checkpoints were signed.\nIt does not show that there are no others: whoever wrote the file may have left some out.${entries.some(({ erased }) => erased) ? ' Payload that was erased is not in it.' : ''}\n`);
 }
 
 async function keys(options: LogOptions & { readonly out?: string }): Promise<void> {

@@ -1,13 +1,16 @@
 import { stringify } from 'csv-stringify/sync';
+import Table from 'cli-table3';
 import { Command } from 'commander';
-import { DecisionFilter, searchSql } from '../../../lambda/audit/search';
+import { DecisionFilter, searchDecisions } from '../../../lambda/audit/search';
 import { DecisionRow, decisionTable } from '../../decision-table';
 import { LogOptions, openLog, withLog } from '../../log';
+import { bold } from '../../terminal';
 import { ocsf } from './ocsf';
 
 interface Options extends LogOptions, DecisionFilter {
   readonly limit: string;
   readonly csv?: true;
+  readonly wide?: true;
   readonly ocsf?: true;
 }
 
@@ -24,8 +27,9 @@ export function searchCommand(): Command {
     .option('--status <status>', 'executed, failed, unknown, refused, denied, held, approved, rejected, expired, cancelled')
     .option('--from <time>', 'not before, ISO 8601, UTC')
     .option('--until <time>', 'before, ISO 8601, UTC')
-    .option('--text <words>', 'with these words in what the agent was asked and said; "a phrase", -not')
+    .option('--text <words>', 'with these words in what was asked, said, proposed or answered; "a phrase", -not')
     .option('--limit <number>', 'how many, the newest', '20')
+    .option('--wide', 'with inputs, output and hashes, cut to fit')
     .option('--csv', 'print CSV on standard output')
     .option('--ocsf', 'print OCSF 1.4 API Activity, one JSON object a line')
     .action(search);
@@ -34,22 +38,23 @@ export function searchCommand(): Command {
 const VERDICTS = ['permit', 'hold', 'deny'];
 const STATUSES = ['executed', 'failed', 'unknown', 'refused', 'denied', 'held', 'approved', 'rejected', 'expired', 'cancelled'];
 
-async function search({ limit: most, csv, ocsf: asOcsf, ...options }: Options): Promise<void> {
+async function search({ limit: most, csv, wide, ocsf: asOcsf, ...options }: Options): Promise<void> {
   const limit = Number(most);
+  if ([csv, asOcsf, options.json].filter(Boolean).length > 1) throw new Error('one of --json, --csv and --ocsf is expected; choose one');
   if (!Number.isInteger(limit) || limit < 1 || limit > 100_000) throw new Error(`--limit must be 1 to 100000, got ${most}`);
   demandOneOf('--verdict', options.verdict, VERDICTS);
   demandOneOf('--status', options.status, STATUSES);
-  for (const [name, time] of [['--from', options.from], ['--until', options.until]] as const) if (time !== undefined && Number.isNaN(Date.parse(time))) throw new Error(`${name} takes a time as 2026-11-22 or 2026-11-22T14:00:00Z, got ${time}`);
+  for (const [name, time] of [['--from', options.from], ['--until', options.until]] as const) if (time !== undefined && (!/^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:?\d{2})?)?$/.test(time) || Number.isNaN(Date.parse(time)))) throw new Error(`${name} takes a time as 2026-11-22 or 2026-11-22T14:00:00Z, got ${time}`);
   const { agent, run, action, reference, approver, verdict, status, from, until, text } = options;
   const filter = Object.fromEntries(Object.entries({ agent, run, action, reference, approver, verdict, status, from, until, text }).filter(([, value]) => value !== undefined)) as DecisionFilter;
   const log = await openLog(options);
   try {
-    const { sql, values } = searchSql(filter, limit);
-    const decisions = (await log.rows(sql, values)).reverse().map(decisionRow);
+    const decisions = (await searchDecisions(log, filter, limit)).reverse().map(decisionRow);
     if (csv) process.stdout.write(stringify(decisions.map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, cell(value)]))), { header: true, record_delimiter: 'windows' }));
     else if (asOcsf) process.stdout.write(decisions.map((row) => `${JSON.stringify(ocsf(row))}\n`).join(''));
     else if (options.json) process.stdout.write(`${JSON.stringify(decisions)}\n`);
-    else process.stdout.write(decisions.length === 0 ? `${Object.keys(filter).length > 0 ? 'No decision is like that.' : 'No decision yet.'}\n` : `${decisionTable(decisions)}\n`);
+    else if (decisions.length === 0) process.stdout.write(`${Object.keys(filter).length > 0 ? 'No decision is like that.' : 'No decision yet.'}\n`);
+    else process.stdout.write(`${wide ? decisionTable(decisions) : briefTable(decisions)}\n`);
   } finally {
     await log.close();
   }
@@ -57,6 +62,16 @@ async function search({ limit: most, csv, ocsf: asOcsf, ...options }: Options): 
 
 function demandOneOf(option: string, value: string | undefined, known: readonly string[]): void {
   if (value !== undefined && !known.includes(value)) throw new Error(`${option} must be one of ${known.join(', ')}, got ${value}`);
+}
+
+/** What a reviewer looks for first: one line a decision, with the id that `prove` takes. */
+function briefTable(decisions: readonly Decision[]): string {
+  const table = new Table({ head: ['time, UTC', 'decision', 'agent', 'action', 'verdict', 'status', 'reasons', 'approver', 'reference'].map((text) => bold(text)), style: { head: [], border: [] } });
+  table.push(...decisions.map((row) => [
+    row.time.replace('T', ' ').replace('Z', ''), row.decisionId ?? '', row.agent, row.decision, row.verdict ?? '', `${row.status}${row.erased.length > 0 ? ', erased' : ''}`,
+    (Array.isArray(row.reasons) ? row.reasons as string[] : []).join(', '), row.approver ?? '', row.reference ?? '',
+  ]));
+  return table.toString();
 }
 
 /** A cell that no spreadsheet takes for a formula: what an agent wrote stands in it. */
@@ -78,6 +93,8 @@ export interface Decision extends DecisionRow {
   readonly resultHash: string | null;
   readonly result: unknown;
   readonly redacted: unknown;
+  /** Which of inputs, output and result were erased. */
+  readonly erased: readonly string[];
 }
 
 function decisionRow(row: Record<string, unknown>): Decision {
@@ -88,5 +105,6 @@ function decisionRow(row: Record<string, unknown>): Decision {
     model: text('model'), outputHash: text('output_hash'), output: json('output'), downstreamWrites: (json('downstream_writes') ?? []) as string[], authorizedBy: text('authorized_by'), verdict: text('verdict'),
     reasons: json('reasons'), policyDigest: text('policy_digest'), cardDigest: text('card_digest'), reference: text('reference'), approver: text('approver'), status: text('status') ?? '',
     resultHash: text('result_hash'), result: json('result'), redacted: json('redacted'),
+    erased: (['inputs', 'output', 'result'] as const).filter((part) => text(`${part}_hash`) !== null && text(part) === null),
   };
 }

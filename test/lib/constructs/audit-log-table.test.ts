@@ -1,6 +1,8 @@
 import { Duration, Expiration } from 'aws-cdk-lib';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
+import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { AgentControls, AuditLogTable, AuditLogTableProps, ControlsDatabase, OperatorDuty, OperatorRole } from '../../../lib';
@@ -54,10 +56,10 @@ it('has one role that signs, and no role that deletes a statement or lifts a loc
 });
 
 describe('what is watched', () => {
-  it('are failed verifications and refused checkpoints, late checkpoints, and failed appends', () => {
-    template.resourceCountIs('AWS::CloudWatch::Alarm', 3);
+  it('are failed verifications and refused checkpoints, late checkpoints, failed appends, and a keeper that is silent', () => {
+    template.resourceCountIs('AWS::CloudWatch::Alarm', 4);
     template.resourceCountIs('AWS::CloudWatch::Dashboard', 0);
-    template.allResourcesProperties('AWS::CloudWatch::Alarm', { TreatMissingData: 'notBreaching', Threshold: 1 });
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', { TreatMissingData: 'breaching', ComparisonOperator: 'LessThanThreshold', MetricName: 'Invocations' });
   });
 
   it('is told where somebody says so, and drawn where somebody pays for it', () => {
@@ -81,15 +83,27 @@ it('waits as long for a checkpoint as it is told', () => {
 });
 
 it.each<[string, More, RegExp]>([
-  ['a retention that answers no reviewer', { retention: Duration.days(30) }, /^RetentionTooShort: retention must be at least 93 days, got 30 days/],
-  ['a retention of no whole months', { retention: Duration.days(400) }, /^RetentionInvalid: retention must be whole months of 31 days, got 400 days; for 13 months write Duration.days\(403\)/],
+  ['a retention that answers no reviewer', { retention: Duration.days(30) }, /^RetentionTooShort: Test\/Audit: retention must be at least 93 days, got 30 days/],
+  ['a retention of no whole months', { retention: Duration.days(400) }, /^RetentionInvalid: Test\/Audit: retention must be whole months of 31 days, got 400 days; for 13 months write Duration.days\(403\)/],
   ['checkpoints every second', { checkpointEvery: Duration.seconds(1) }, /^CheckpointIntervalInvalid/],
   ['checkpoints every week', { checkpointEvery: Duration.days(7) }, /^CheckpointIntervalInvalid/],
 ])('refuses %s', (_, more, message) => {
   expect(() => made(more)).toThrow(message);
 });
 
+it('refuses a key that cannot sign and a bucket that forgets, where this app makes them', () => {
+  expect(() => made((of) => ({ signingKey: new kms.Key(of, 'Key') }))).toThrow(/^SigningKeyInvalid: Test\/Audit: signingKey must have keySpec ECC_NIST_P256/);
+  expect(() => made((of) => ({ statementBucket: new s3.Bucket(of, 'Bucket') }))).toThrow(/^BucketNotLocked/);
+  expect(() => made((of) => ({ signingKey: new kms.Key(of, 'Key', { keySpec: kms.KeySpec.ECC_NIST_P256, keyUsage: kms.KeyUsage.SIGN_VERIFY }), statementBucket: new s3.Bucket(of, 'Bucket', { objectLockEnabled: true }) }))).not.toThrow();
+});
+
 describe('a grant that ends by itself', () => {
+  it('has not ended already', () => {
+    const of = stack();
+    const { auditLog } = new AgentControls(of, 'Controls');
+    expect(() => auditLog.grantVerifyUntil(new iam.Role(of, 'R', { assumedBy: new iam.AccountPrincipal('111122223333') }), Expiration.atDate(new Date('2020-01-01')))).toThrow(/GrantOver/);
+  });
+
   it('is conditioned statement by statement on the time, so no open session outlives it', () => {
     const of = stack();
     const controls = new AgentControls(of, 'Controls');
@@ -97,7 +111,7 @@ describe('a grant that ends by itself', () => {
     const policies = Object.values(Template.fromStack(of).findResources('AWS::IAM::Policy')) as { Properties: { Roles: { Ref: string }[]; PolicyDocument: { Statement: { Action: string | string[]; Condition?: object }[] } } }[];
     const statements = policies.filter(({ Properties }) => Properties.Roles.some(({ Ref }) => Ref.startsWith('Firm'))).flatMap(({ Properties }) => Properties.PolicyDocument.Statement);
     const ended = statements.filter(({ Condition }) => JSON.stringify(Condition ?? {}).includes('"DateLessThan":{"aws:CurrentTime":"2027-01-31T00:00:00Z"}')).flatMap(({ Action }) => Action);
-    expect(ended.sort()).toEqual(['kms:GetPublicKey', 's3:GetObject', 's3:GetObjectVersion', 's3:ListBucketVersions', 'secretsmanager:GetSecretValue']);
+    expect(ended.sort()).toEqual(['kms:GetPublicKey', 'rds-data:ExecuteStatement', 's3:GetObject', 's3:GetObjectVersion', 's3:ListBucketVersions', 'secretsmanager:GetSecretValue']);
   });
 
   it('is for auditors', () => {
