@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Client, Pool } from 'pg';
 import { to } from 'pg-copy-streams';
 import { logRows } from '../lambda/audit/queries';
+import { Verifier } from '../lambda/audit/verify';
 import { MIGRATIONS } from '../lambda/database/migrations';
 import { IN_ORDER, verifyByCopy } from '../local/postgres/copy-log';
 import { startPostgres } from '../local/postgres/launcher';
@@ -73,17 +74,20 @@ export async function audit(progress: (what: string) => void): Promise<Record<st
       await work();
       return entries / (Number(process.hrtime.bigint() - began) / 1e9);
     };
-    const stream = await paired('entries/s', () => seconds(async () => {
-      const { ok, findings } = await verifyByCopy(client);
+    const verified = (chainOnly: boolean) => () => seconds(async () => {
+      const { ok, findings } = await verifyByCopy(client, new Verifier(undefined, { chainOnly }));
       if (!ok) throw new Error(`the log of the bench does not verify: ${findings[0]?.sentence ?? ''}`);
-    }), () => seconds(async () => {
+    });
+    const copied = (chainOnly: boolean) => () => seconds(async () => {
       await client.query('begin');
       await client.query(IN_ORDER);
-      for await (const chunk of client.query(to(`copy (${logRows()}) to stdout (format binary)`)) as AsyncIterable<Buffer>) void chunk;
+      for await (const chunk of client.query(to(`copy (${logRows({}, chainOnly)}) to stdout (format binary)`)) as AsyncIterable<Buffer>) void chunk;
       await client.query('commit');
-    }));
+    });
+    const stream = await paired('entries/s', verified(false), copied(false));
+    const chainOnly = await paired('entries/s', verified(true), copied(true));
     await client.end();
-    return { 'append.16-writers': writers, 'append.batch-100': batches, 'verify.stream': stream };
+    return { 'append.16-writers': writers, 'append.batch-100': batches, 'verify.stream': stream, 'verify.chain': chainOnly };
   } finally {
     await pool.end();
     await server.stop();

@@ -6,14 +6,15 @@ import { buildBundles } from '../scripts/build-bundles';
 import { audit } from './audit';
 import { coldInit } from './cold-init';
 import type { Row } from './measure';
+import { search } from './search';
 import { synthPerAgent } from './synth';
 
 /** What each ratio may be; `most` where less is better. */
 const BUDGETS: Readonly<Record<string, { readonly least?: number; readonly most?: number }>> = {
-  'append.16-writers': { least: 0.6 }, 'append.batch-100': { least: 0.75 }, 'verify.stream': { least: 0.95 }, 'handler.cold-init': { most: 1 }, 'gate.cold-init': { most: 1.1 },
+  'append.16-writers': { least: 0.6 }, 'append.batch-100': { least: 0.75 }, 'verify.stream': { least: 0.95 }, 'verify.chain': { least: 0.95 }, ...Object.fromEntries(['latest', 'agent', 'run', 'action', 'reference', 'approver', 'status', 'text'].map((name) => [`search.${name}`, { most: 1 }])), 'handler.cold-init': { most: 1 }, 'gate.cold-init': { most: 1.1 },
   'synth.per-agent': { most: 1.25 }, 'template.per-agent': { most: 1 }, 'template.per-agent.bytes': { most: 1 },
 };
-const GROUPS = { audit, 'cold-init': coldInit, synth: synthPerAgent } as const;
+const GROUPS = { audit, search, 'cold-init': coldInit, synth: synthPerAgent } as const;
 
 async function main({ json, only }: { json?: string; only?: keyof typeof GROUPS }): Promise<void> {
   const progress = (what: string): void => { process.stderr.write(`  ${what}\n`); };

@@ -15,11 +15,24 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
     sentence: 'a run that no entry started as it is',
     sql: `select r.run_id as what from controls.run r where r.started_at >= :from::timestamptz and not exists (select from audit.entry e where e.kind = 'run.started' and e.run_id = r.run_id and e.agent = r.agent
       and e.facts::json ->> 'card_digest' = r.card_digest and e.facts::json ->> 'environment' = r.environment and e.facts::json ->> 'starter' = r.starter and e.facts::json ->> 'asked_by' = r.asked_by
-      and e.facts::json ->> 'model' is not distinct from r.model and (e.facts::json ->> 'request_trusted')::boolean = r.request_trusted) limit 20`,
+      and e.facts::json ->> 'model' is not distinct from r.model and e.reference is not distinct from r.reference and (e.facts::json ->> 'expires_at')::timestamptz >= r.expires_at and (e.facts::json ->> 'request_trusted')::boolean = r.request_trusted) limit 20`,
   },
   { sentence: 'a run that was started and is gone', sql: "select e.run_id as what from audit.entry e where e.kind = 'run.started' and e.at >= :from::timestamptz and not exists (select from controls.run r where r.run_id = e.run_id) limit 20" },
   { sentence: 'a call that no entry decided as it is', sql: `select c.decision_id::text as what from gate.call c where c.at >= :from::timestamptz and not exists (${intent}) limit 20` },
-  { sentence: 'a call whose parameters are not those that were decided on', sql: `select c.decision_id::text as what from gate.call c join audit.entry e on e.kind = 'call.intent' and e.decision_id = c.decision_id where c.at >= :from::timestamptz and c.salt <> '' and c.parameters is distinct from ${text} limit 20` },
+  { sentence: 'a call whose parameters are not those that were decided on', sql: `select c.decision_id::text as what from gate.call c join audit.entry e on e.kind = 'call.intent' and e.decision_id = c.decision_id where c.at >= :from::timestamptz and c.parameters is distinct from coalesce(${text}, case when c.salt = '' then '{}' end) and not (c.salt = '' and c.parameters = '{}') limit 20` },
+  { sentence: 'a call that answers with what its outcome is not', sql: `select c.decision_id::text as what from gate.call c join lateral (select e.head, e.seq, e.at from audit.entry e where e.kind = 'call.outcome' and e.decision_id = c.decision_id order by e.at desc limit 1) e on true where c.at >= :from::timestamptz and c.result is not null and c.result is distinct from ${text} limit 20` },
+  { sentence: 'a decision with two ends, or one that nobody let through', sql: `select o.decision_id::text as what from (select decision_id, count(*) filter (where outcome <> 'unknown') as ends, bool_or(outcome in ('executed', 'failed')) as ran from audit.entry where kind = 'call.outcome' and at >= :from::timestamptz group by 1) o
+      where o.ends > 1 or (o.ran and not exists (select from audit.entry e where e.decision_id = o.decision_id and e.kind = 'call.intent' and (e.outcome = 'permit' or (e.outcome = 'hold' and exists (select from audit.entry v where v.decision_id = e.decision_id and v.kind = 'hold.approved'))))) limit 20` },
+  {
+    sentence: 'a hold that is not what its decision says',
+    sql: `select h.hold_id::text as what from hold.hold h where h.staged_at >= :from::timestamptz and not exists (select from audit.entry e where e.decision_id = h.decision_id and e.kind = 'call.intent' and e.outcome = 'hold' and e.facts::json ->> 'hold' = h.hold_id::text
+      and e.facts::json ->> 'tier' = h.tier and (e.facts::json ->> 'hold_until')::timestamptz = h.hold_until and (e.facts::json ->> 'people')::int = h.people and e.facts::json ->> 'approvers' = array_to_json(h.approvers)::text) limit 20`,
+  },
+  {
+    sentence: 'a run whose scope or approval is not what it started under',
+    sql: `select r.run_id as what from controls.run r join audit.entry e on e.kind = 'run.started' and e.run_id = r.run_id join controls.scope s on s.agent = r.agent and s.card_digest = r.card_digest and s.environment = r.environment
+      where r.started_at >= :from::timestamptz and e.facts::json ->> 'scope_version' is distinct from encode(sha256(convert_to(s.compiled, 'UTF8')), 'hex') and s.registered_at <= r.started_at limit 20`,
+  },
   { sentence: 'a call that was decided and is gone', sql: "select e.decision_id::text as what from audit.entry e where e.kind = 'call.intent' and e.at >= :from::timestamptz and not exists (select from gate.call c where c.decision_id = e.decision_id) limit 20" },
   {
     sentence: 'a call whose status is not its last outcome',
@@ -50,3 +63,6 @@ export const viewCheck = (definition: string): string => {
 };
 
 export const MONTHS = "select to_char(m, 'YYYY-MM-01') as from_day, to_char(m + interval '1 month', 'YYYY-MM-01') as until_day from (select date_trunc('month', min(at) at time zone 'UTC') as first, max(at) at time zone 'UTC' as last from audit.entry) s, generate_series(s.first, s.last, interval '1 month') m";
+
+/** Rows of the view, of whatever time, and of what it is made from. */
+export const VIEW_COUNT = "select (select count(*)::text from audit.decision) as shown, (select count(*)::text from audit.entry where kind = 'call.intent') as made";

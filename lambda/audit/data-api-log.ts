@@ -1,6 +1,6 @@
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
 import { Login, parameter, Value } from '../database/connection';
-import { HEADS, LOG_PAGE, ORPHANS } from './queries';
+import { HEADS, LOG_PAGE, ORPHANS, STRAYS } from './queries';
 import { digestOf, payloadRecord } from './hashing';
 import { HeadRow, LogRow, Verification, Verifier } from './verify';
 import type { LogSource } from './verify-log';
@@ -35,7 +35,8 @@ export class DataApiLog implements LogSource {
       progress(verifier.count);
       limit = Math.min(LARGEST_PAGE, limit * 2);
     }
-    return verifier.finish(await this.heads(), (await this.rows(ORPHANS)).map(({ place }) => String(place)));
+    const places = async (sql: string): Promise<string[]> => (verifier.chainOnly ? [] : (await this.rows(sql)).map(({ place }) => String(place)));
+    return verifier.finish(await this.heads(), await places(ORPHANS), await places(STRAYS));
   }
 
   private async heads(): Promise<HeadRow[]> {

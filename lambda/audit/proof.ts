@@ -46,6 +46,10 @@ export interface ProvenEntry {
   readonly action: string | null;
   readonly outcome: string | null;
   readonly approver: string | null;
+  /** Postgres login that appended it. */
+  readonly login: string;
+  /** Which log, and of which account. */
+  readonly log: string;
   readonly checkpoint: { readonly number: number; readonly at: string };
   readonly inputs: string | null;
   readonly output: string | null;
@@ -67,7 +71,7 @@ const PAYLOAD = "select chunk, encode(inputs_salt, 'base64') as inputs_salt, inp
 export async function prove(source: LogSource, bucket: StatementBucket, keys: readonly KeyObject[], decision: string): Promise<ProofFile> {
   const rows = await source.rows(ENTRIES, { decision });
   if (rows.length === 0) throw new Error(`the log has no decision ${decision}; agent-controls audit search lists them`);
-  const checkpoints = (await source.rows('select number, object_key, at from audit.checkpoint order by number')).map(({ object_key: key }) => String(key));
+  const checkpoints = (await bucket.checkpoints()).map(({ key }) => key);
   const entries: EntryProof[] = [];
   for (const row of rows) {
     const [head, seq] = [Number(row.head), Number(row.seq)];
@@ -117,7 +121,9 @@ async function firstCovering(bucket: StatementBucket, keys: readonly KeyObject[]
 export function verifyProof(file: ProofFile, keys: readonly KeyObject[]): ProvenEntry[] {
   const { success } = v.safeParse(Proof, file);
   if (!success) throw new Error('ProofInvalid: the file is no proof; agent-controls audit prove writes one');
-  return file.entries.map((entry) => {
+  const places = file.entries.map(({ head, seq }) => `${head}:${seq}`);
+  if (new Set(places).size !== places.length) throw new Error('ProofInvalid: an entry is there twice');
+  const proven = file.entries.map((entry): ProvenEntry => {
     const place = `${entry.head}:${entry.seq}`;
     const signed = readStatement(JSON.stringify(entry.checkpoint), keys);
     if (signed?.statement.format !== 'agent-controls/checkpoint/1') throw new Error(`ProofInvalid: the checkpoint of ${place} is not signed by a key that counts`);
@@ -134,8 +140,11 @@ export function verifyProof(file: ProofFile, keys: readonly KeyObject[]): Proven
     }
     return {
       at: record.at, kind: record.text('kind') ?? '', agent: record.text('agent'), action: record.text('action'), outcome: record.text('outcome'), approver: record.text('approver'),
-      checkpoint: { number: signed.statement.number, at: signed.statement.at }, inputs: entry.inputs?.text ?? null, output: entry.output?.text ?? null,
+      login: record.text('login') ?? '', log: `${signed.statement.log} of account ${signed.statement.account}`, checkpoint: { number: signed.statement.number, at: signed.statement.at }, inputs: entry.inputs?.text ?? null, output: entry.output?.text ?? null,
       erased: (record.bytesOf('inputsDigest') !== null && !entry.inputs) || (record.bytesOf('outputDigest') !== null && !entry.output),
     };
   });
+  if (new Set(proven.map(({ log }) => log)).size > 1) throw new Error('ProofInvalid: its entries are of several logs');
+  if (!proven.some(({ kind }) => kind === 'call.intent')) throw new Error('ProofInvalid: the decision itself, its call.intent, is not among the entries');
+  return proven.sort((a, b) => (a.at < b.at ? -1 : 1));
 }

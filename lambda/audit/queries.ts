@@ -1,3 +1,5 @@
+import audit from '../database/002-audit.sql';
+
 /** What is hashed of an entry, as one row: its binary form is what the format hashes. */
 const RECORD = "row('agent-controls/entry/1'::text, e.at, e.kind, e.login, e.agent, e.run_id, e.decision_id, e.action, e.reference, e.approver, e.outcome, e.facts, e.inputs_digest, e.output_digest)";
 
@@ -28,9 +30,15 @@ export const LOG_PAGE = `select e.tableoid::text || e.ctid::text as place, e.hea
 
 export const HEADS = "select head, seq, encode(hash, 'hex') as hash from audit.head order by head";
 
+/** What no reader of chains would come by: chains that there are not, numbers that no entry has. */
+export const STRAYS = "select coalesce(head::text, 'null') || ':' || coalesce(seq::text, 'null') as place from (select head, seq from audit.entry where (head between 0 and 63 and seq > 0) is not true union all select head, seq from audit.head where (head between 0 and 63 and seq >= 0) is not true union all select head, seq from audit.payload where (head between 0 and 63 and seq > 0) is not true) s limit 100";
+
 /** Payload whose entry is gone. */
 export const ORPHANS = "select distinct p.head || ':' || p.seq as place from audit.payload p where not exists (select from audit.entry e where e.head = p.head and e.seq = p.seq and e.at = p.at) limit 100";
 
-/** Decisions as a reviewer reads them. */
+/** What `audit.decision` is made as. Readers of ours ask this and not the view, which somebody could have altered. */
+export const DECISION_VIEW = /^create view audit\.decision as\n([\s\S]*?);\n\n/m.exec(audit)?.[1] ?? '';
+
+/** Decisions as a reviewer reads them, as `d`. */
 export const DECISIONS = `select to_char(time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, agent, run_id, decision_id::text, decision, inputs_hash, inputs::text, inputs_are, model, output_hash, output::text, downstream_writes::text,
-  authorized_by, verdict, reasons::text, policy_digest, card_digest, reference, approver, status, result_hash, result::text, redacted::text, hold_id from audit.decision`;
+  authorized_by, verdict, reasons::text, policy_digest, card_digest, reference, approver, status, result_hash, result::text, redacted::text, hold_id from (${DECISION_VIEW}) d`;

@@ -5,6 +5,8 @@ import type { Finding } from './verify';
 interface FunctionText {
   readonly body: string;
   readonly definer: boolean;
+  /** Settings it runs under, as `name=value; name=value`. */
+  readonly settings: string;
 }
 
 const SCHEMAS = ['audit', 'controls', 'gate', 'hold'];
@@ -14,7 +16,10 @@ const MOVED_CLOCK = /^select clock_timestamp\(\) \+ interval '-?\d+ milliseconds
 
 /** Statements that read what is there. `:schemas` is a JSON array. */
 export const SCHEMA_QUERIES = {
-  functions: `select n.nspname || '.' || p.proname as name, p.prosrc as body, p.prosecdef as definer from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace where n.nspname in (select json_array_elements_text(:schemas::json)) order by 1, 2`,
+  functions: `select n.nspname || '.' || p.proname as name, p.prosrc as body, p.prosecdef as definer, coalesce(array_to_string(p.proconfig, '; '), '') as settings from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace where n.nspname in (select json_array_elements_text(:schemas::json)) order by 1, 2`,
+  relations: `select n.nspname || '.' || c.relname as name, c.relkind::text as kind from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname in (select json_array_elements_text(:schemas::json)) order by 1`,
+  // Asked by names that nothing can shadow: what comes before pg_catalog in a search path answers in its place.
+  path: "select pg_catalog.current_setting('search_path') as path",
   hooks: `select c.oid::regclass::text || ' has ' || h.what as what from (
       select tgrelid as oid, 'the trigger ' || tgname as what from pg_catalog.pg_trigger where not tgisinternal
       union all select ev_class, 'the rule ' || rulename from pg_catalog.pg_rewrite where rulename <> '_RETURN'
@@ -24,35 +29,47 @@ export const SCHEMA_QUERIES = {
 
 export const SCHEMAS_JSON = JSON.stringify(SCHEMAS);
 
-/** The definition of the view that people read. */
-export function decisionDefinition(controlsName: string): string {
-  const start = 'create view audit.decision as\n';
-  const statement = MIGRATIONS.flatMap(({ statements }) => statements(controlsName)).find((each) => each.includes(start));
-  if (statement === undefined) throw new Error('the migrations make no audit.decision');
-  return statement.slice(statement.indexOf(start) + start.length);
-}
-
 /**
  * Compares the functions of a control plane with those of this package, and looks for what could run beside them.
  *
  * @param local whether the clock may be a moved one.
  */
-export function schemaFindings(controlsName: string, functions: readonly Record<string, unknown>[], hooks: readonly Record<string, unknown>[], local: boolean): Finding[] {
+export function schemaFindings(controlsName: string, { functions, relations, hooks, path }: Readonly<Record<keyof typeof SCHEMA_QUERIES, readonly Record<string, unknown>[]>>, local: boolean): Finding[] {
+  const expected = relationsOf(controlsName);
   const made = functionsOf(controlsName);
   const found = new Map<string, FunctionText[]>();
-  for (const { name, body, definer } of functions) found.set(String(name), [...(found.get(String(name)) ?? []), { body: String(body), definer: definer === true }]);
+  for (const { name, body, definer, settings } of functions) found.set(String(name), [...(found.get(String(name)) ?? []), { body: String(body), definer: definer === true, settings: String(settings) }]);
   const sentences = [
     ...[...found].filter(([name, [first, ...others]]) => !made.has(name) || others.length > 0 || first === undefined).map(([name]) => `${name} is a function that this version does not make`),
-    ...[...made].flatMap(([name, { body, definer }]) => {
+    ...[...made].flatMap(([name, { body, definer, settings }]) => {
       const [there] = found.get(name) ?? [];
       if (!there) return [`${name} is gone`];
       if (name === CLOCK && local && MOVED_CLOCK.test(there.body)) return [];
-      return there.body === body && there.definer === definer ? [] : [`${name} is not what this version makes: it was altered, or the control plane was deployed with another version`];
+      return there.body === body && there.definer === definer && there.settings === settings ? [] : [`${name} is not what this version makes: it was altered, or the control plane was deployed with another version`];
     }),
     ...hooks.map(({ what }) => String(what)),
+    ...relations.flatMap(({ name, kind }) => {
+      const month = /^audit\.(?:entry|payload)_(?:\d{4}_\d{2}|default)$/.test(String(name));
+      return (month ? 'r' : expected.get(String(name))) === kind ? [] : [`${String(name)} is ${KINDS[String(kind)] ?? 'something'} that this version does not make`];
+    }),
+    ...[...expected.keys()].filter((name) => !relations.some((relation) => relation.name === name)).map((name) => `${name} is gone`),
+    ...path.filter(({ path: of }) => String(of) !== DEFAULT_PATH).map(({ path: of }) => `search_path of this login is ${String(of)}: functions of others may answer in place of Postgres' own`),
   ];
   return sentences.map((sentence) => ({ problem: 'schema altered', entries: sentence.split(' ')[0] ?? '', decisionId: null, sentence }));
 }
+
+/** Tables and views as the migrations make them, with the letter that Postgres has for each kind. */
+function relationsOf(controlsName: string): Map<string, string> {
+  const made = new Map<string, string>();
+  for (const statement of MIGRATIONS.flatMap(({ statements }) => statements(controlsName))) {
+    const [, what, name = ''] = /^create (table|view) ([\w.]+)/m.exec(statement) ?? [];
+    if (what !== undefined && !/\bcreate (or replace )?function\b/.test(statement)) made.set(name, what === 'view' ? 'v' : /\bpartition by\b/.test(statement) ? 'p' : 'r');
+  }
+  return made;
+}
+
+const KINDS: Readonly<Record<string, string>> = { r: 'a table', p: 'a partitioned table', v: 'a view', m: 'a materialized view', f: 'a foreign table' };
+const DEFAULT_PATH = '"$user", public';
 
 function functionsOf(controlsName: string): Map<string, FunctionText> {
   const made = new Map<string, FunctionText>();
@@ -63,7 +80,9 @@ function functionsOf(controlsName: string): Map<string, FunctionText> {
     const quoted = /\bas\s+'([\s\S]*)'$/.exec(statement)?.[1]?.replaceAll("''", "'");
     const body = dollars ?? quoted;
     if (body === undefined) throw new Error(`the body of ${name} is not found in its migration`);
-    made.set(name, { body, definer: /\bsecurity definer\b/.test(statement.slice(0, statement.indexOf(body))) });
+    const head = statement.slice(0, statement.indexOf(body));
+    const settings = [...head.matchAll(/\bset (search_path|lock_timeout) = ('?)([^'\n]+?)\2(?= set | as|$)/gm)].map(([, setting = '', , value = '']) => `${setting}=${value}`);
+    made.set(name, { body, definer: /\bsecurity definer\b/.test(head), settings: settings.join('; ') });
   }
   return made;
 }

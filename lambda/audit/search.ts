@@ -1,4 +1,4 @@
-import { DECISIONS } from './queries';
+import { DECISION_VIEW, DECISIONS } from './queries';
 import type { LogSource } from './verify-log';
 
 /** What decisions are searched by. All that are given must hold. */
@@ -36,7 +36,7 @@ export function searchSql(filter: DecisionFilter, limit: number): { sql: string;
   const given = (Object.entries(filter) as [keyof DecisionFilter, string | undefined][]).filter((pair): pair is [keyof DecisionFilter, string] => pair[1] !== undefined);
   const where = given.length > 0 ? ` where ${given.map(([name]) => CONDITIONS[name]).join(' and ')}` : '';
   return {
-    sql: `${DECISIONS}${where} order by audit.decision.time desc limit :limit::int`,
+    sql: `${DECISIONS}${where} order by d.time desc limit :limit::int`,
     values: { ...Object.fromEntries(given.map(([name, value]) => [name, (name === 'from' || name === 'until') && !/(Z|[+-]\d\d:?\d\d)$/.test(value) ? `${value}Z` : value])), limit },
   };
 }
@@ -60,7 +60,7 @@ export async function searchDecisions(source: LogSource, filter: DecisionFilter,
     for (const column of LARGE) {
       let text = '';
       for (let at = 1; ; at += PART) {
-        const [{ part } = {}] = await source.rows(`select substr(${column}::text, :at::int, ${PART}) as part from audit.decision where decision_id = :decision::uuid`, { at, decision: String(row.decision_id) });
+        const [{ part } = {}] = await source.rows(`select substr(${column}::text, :at::int, ${PART}) as part from (${DECISION_VIEW}) d where decision_id = :decision::uuid`, { at, decision: String(row.decision_id) });
         if (typeof part !== 'string' || part === '') break;
         text += part;
       }

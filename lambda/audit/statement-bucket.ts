@@ -11,8 +11,8 @@ export interface StoredStatement {
 
 const CHECKPOINTS = 'checkpoints/';
 
-/** Key of a checkpoint: the day, then a number that sorts. */
-export const checkpointKey = (number: number, at: string): string => `${CHECKPOINTS}${at.slice(0, 10)}/${String(number).padStart(12, '0')}.json`;
+/** Key of a checkpoint: its number and nothing else, so that two of one number meet; a thousand in a folder, so that the last is found by two listings. */
+export const checkpointKey = (number: number): string => `${CHECKPOINTS}${String(Math.floor(number / 1_000)).padStart(9, '0')}/${String(number).padStart(12, '0')}.json`;
 /** Key of an erasure or a retention, and its name in entries. */
 export const erasureKey = (erasure: Pick<Erasure, 'erasure'>): string => `erasures/${erasure.erasure}.json`;
 export const retentionKey = (retention: Pick<Retention, 'month'>): string => `retention/${retention.month}.json`;
@@ -63,37 +63,33 @@ export class StatementBucket {
 
   /** The newest checkpoint there ever was. */
   public async latestCheckpoint(): Promise<StoredStatement | undefined> {
-    const days = await this.days();
-    const [latest] = days.slice(-1);
+    const [latest] = (await this.folders()).slice(-1);
     return latest === undefined ? undefined : (await this.list(latest)).at(-1);
   }
 
   /** All checkpoints, by number. */
   public checkpoints(): Promise<StoredStatement[]> { return this.list(CHECKPOINTS); }
 
-  /** Checkpoints of one day, `YYYY-MM-DD`. */
-  public checkpointsOf(day: string): Promise<StoredStatement[]> { return this.list(`${CHECKPOINTS}${day}/`); }
-
   public erasures(): Promise<StoredStatement[]> { return this.list('erasures/'); }
 
   public retentions(): Promise<StoredStatement[]> { return this.list('retention/'); }
 
-  private async days(): Promise<string[]> {
-    const days: string[] = [];
+  private async folders(): Promise<string[]> {
+    const folders: string[] = [];
     let marker: string | undefined;
     do {
       const page = await this.s3.send(new ListObjectVersionsCommand({ Bucket: this.bucket, Prefix: CHECKPOINTS, Delimiter: '/', ...(marker === undefined ? {} : { KeyMarker: marker }) }));
-      days.push(...(page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix));
+      folders.push(...(page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix));
       marker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
     } while (marker !== undefined);
-    return days.sort();
+    return folders.sort();
   }
 }
 
 /** What an entry calls a statement. */
 export function nameOf(statement: Statement): string {
   switch (statement.format) {
-    case 'agent-controls/checkpoint/1': return checkpointKey(statement.number, statement.at);
+    case 'agent-controls/checkpoint/1': return checkpointKey(statement.number);
     case 'agent-controls/erasure/1': return erasureKey(statement);
     case 'agent-controls/retention/1': return retentionKey(statement);
   }

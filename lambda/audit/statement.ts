@@ -7,7 +7,7 @@ interface Stated {
   readonly log: string;
   readonly account: string;
   readonly region: string;
-  /** ISO 8601, UTC, by the database's clock. */
+  /** ISO 8601, UTC, by the clock of who signs. */
   readonly at: string;
   /** Key that signed it. */
   readonly key: string;
@@ -17,6 +17,8 @@ interface Stated {
 export interface Checkpoint extends Stated {
   readonly format: 'agent-controls/checkpoint/1';
   readonly number: number;
+  /** What the database's clock said. Entries before the checkpoint are not later, those after it not earlier. */
+  readonly databaseAt: string;
   /** SHA-256 of the checkpoint before, in hex; null for the first. */
   readonly previous: string | null;
   /** Chain, number of its last entry, its hash in hex. */

@@ -25,7 +25,7 @@ export interface HeadRow {
 export interface Finding {
   readonly problem:
     | 'entry altered' | 'entries missing' | 'entry twice' | 'chain end differs' | 'payload altered' | 'payload missing' | 'payload without entry'
-    | 'checkpoint contradicted' | 'log rewound' | 'statement invalid' | 'erasure not carried out' | 'not recorded' | 'book differs' | 'view differs' | 'schema altered';
+    | 'time impossible' | 'entry out of place' | 'checkpoint contradicted' | 'log rewound' | 'statement invalid' | 'erasure not carried out' | 'not recorded' | 'book differs' | 'view differs' | 'schema altered';
   /** `head:seq`, or a range of it; what else it is about otherwise. */
   readonly entries: string;
   readonly decisionId: string | null;
@@ -55,7 +55,9 @@ export interface DroppedRange {
 /** What signed statements outside the database say of the log. */
 export interface Anchors {
   /** Hashes that checkpoints saw, by head and number. */
-  readonly seen: ReadonlyMap<number, ReadonlyMap<bigint, { readonly hash: Digest; readonly checkpoint: number }>>;
+  readonly seen: ReadonlyMap<number, ReadonlyMap<bigint, { readonly hash: Digest; readonly checkpoint: number; readonly at: string }>>;
+  /** When the last checkpoint was signed that did not have a chain yet. */
+  readonly begins: ReadonlyMap<number, string>;
   /** Erased payloads by `head:seq:inputs` and `head:seq:output`, with the id of the statement. */
   readonly erased: ReadonlyMap<string, string>;
   readonly dropped: readonly DroppedRange[];
@@ -66,7 +68,7 @@ export interface Anchors {
 /** After which finding no more are kept; the first ones name the damage. */
 const MOST_FINDINGS = 100;
 
-const NO_ANCHORS: Anchors = { seen: new Map(), erased: new Map(), dropped: [], findings: [] };
+const NO_ANCHORS: Anchors = { seen: new Map(), begins: new Map(), erased: new Map(), dropped: [], findings: [] };
 
 /** How far a verification came; text, so that it can be kept in a file. */
 export interface Progress {
@@ -75,11 +77,18 @@ export interface Progress {
   readonly payloads: number;
   readonly erased: number;
   readonly findings: readonly Finding[];
+  /** Statements that excused something, and those that an entry tells of. */
+  readonly used: readonly string[];
+  readonly told: readonly string[];
 }
 
 interface Chain {
   seq: bigint;
   hash: Digest;
+  /** No later entry is earlier than this, in microseconds: a checkpoint was signed then. */
+  floor: bigint;
+  /** The latest entry since that checkpoint. */
+  latest: bigint;
 }
 
 /** An entry whose chunks are still coming. */
@@ -88,6 +97,13 @@ interface Open {
   inputs: Buffer;
   output: Buffer;
 }
+
+/** Start of the time inside a record: after the count, the format, and its own header. */
+const AT_AT = 4 + (8 + 22) + 8;
+/** How long a transaction may hold an entry's time before it is chained, in microseconds. */
+const SLACK = 600_000_000n;
+/** Postgres counts from 2000-01-01. */
+const microsecondsOf = (instant: string): bigint => BigInt(Date.parse(instant) - Date.UTC(2000, 0, 1)) * 1_000n;
 
 /** Start of the text of `kind` inside a record: after the count, the format, `at`, and the header of `kind`. */
 const KIND_AT = 4 + (8 + 22) + (8 + 8) + 8;
@@ -121,7 +137,9 @@ export class Verifier {
     this.findings.push(...anchors.findings.slice(0, MOST_FINDINGS));
     for (const finding of start?.findings ?? []) if (!this.findings.some(({ sentence }) => sentence === finding.sentence)) this.findings.push(finding);
     if (!start) return;
-    for (const [head, { seq, hash }] of Object.entries(start.chains)) this.chains.set(Number(head), { seq: BigInt(seq), hash: digestOf(hash) });
+    for (const [head, { seq, hash }] of Object.entries(start.chains)) this.chains.set(Number(head), { seq: BigInt(seq), hash: digestOf(hash), floor: 0n, latest: 0n });
+    for (const statement of start.used) this.used.add(statement);
+    for (const statement of start.told) this.told.add(statement);
     [this.entries, this.payloads, this.erased] = [start.entries, start.payloads, start.erased];
   }
 
@@ -140,7 +158,7 @@ export class Verifier {
   public progress(): Progress {
     return {
       chains: Object.fromEntries([...this.chains].map(([head, { seq, hash }]) => [head, { seq: String(seq), hash: hex(hash) }])),
-      entries: this.entries, payloads: this.payloads, erased: this.erased, findings: this.findings,
+      entries: this.entries, payloads: this.payloads, erased: this.erased, findings: this.findings, used: [...this.used], told: [...this.told],
     };
   }
 
@@ -166,8 +184,9 @@ export class Verifier {
   /**
    * @param heads where the chains end now.
    * @param orphans payload rows whose entry is gone, as `head:seq`.
+   * @param strays entries and heads outside of the chains there are.
    */
-  public finish(heads: readonly HeadRow[], orphans: readonly string[]): Verification {
+  public finish(heads: readonly HeadRow[], orphans: readonly string[], strays: readonly string[]): Verification {
     if (this.open) this.close(this.open);
     for (const { head, seq, hash } of heads) {
       const chain = this.chain(head);
@@ -181,6 +200,7 @@ export class Verifier {
     }
     for (const head of this.chains.keys()) if (!heads.some((known) => known.head === head)) this.found('chain end differs', `${head}:*`, null, `chain ${head} has entries and no head`);
     for (const orphan of orphans) this.found('payload without entry', orphan, null, `payload of ${orphan} has no entry`);
+    for (const stray of strays) this.found('entry out of place', stray, null, `${stray} is in no chain: chains are 0 to 63, and entries count from 1`);
     for (const [head, seen] of this.anchors.seen) this.rewound(head, seen);
     if (!this.options.partial) for (const statement of this.used) if (!this.told.has(statement)) this.found('not recorded', statement, null, `${statement} is signed, and no entry tells of it`);
     return { ok: this.findings.length === 0, entries: this.entries, payloads: this.payloads, erased: this.erased, findings: this.findings };
@@ -217,10 +237,16 @@ export class Verifier {
     chain.hash = row.hash;
     const pinned = this.pinned.get(row.head);
     if (pinned?.seq === row.seq && pinned.hash !== hex(row.hash)) this.found('chain end differs', `${row.head}:${row.seq}`, row, `chain ${row.head} ended at ${row.seq} with another hash`);
+    const at = row.record.readBigInt64BE(AT_AT);
+    if (at < chain.floor) this.found('time impossible', `${row.head}:${row.seq}`, row, `${row.head}:${row.seq} (${kindOf(row)}) says it was appended before a checkpoint that had not seen it: its time was made up`);
+    if (at > chain.latest) chain.latest = at;
     const seen = this.anchors.seen.get(row.head)?.get(row.seq);
-    if (seen && seen.hash !== row.hash) {
-      this.found('checkpoint contradicted', `${row.head}:${row.seq}`, row, `checkpoint ${seen.checkpoint} saw another entry at ${row.head}:${row.seq}: the log was forked at or before it`);
-    }
+    if (!seen) return;
+    if (seen.hash !== row.hash) this.found('checkpoint contradicted', `${row.head}:${row.seq}`, row, `checkpoint ${seen.checkpoint} saw another entry at ${row.head}:${row.seq}: the log was forked at or before it`);
+    const signed = microsecondsOf(seen.at);
+    if (chain.latest > signed + SLACK) this.found('time impossible', `${row.head}:${row.seq}`, row, `an entry up to ${row.head}:${row.seq} says it was appended after checkpoint ${seen.checkpoint}, which saw it: its time was made up`);
+    chain.floor = signed - SLACK;
+    chain.latest = 0n;
   }
 
   /** Goes over what retention took away, up to `last`. */
@@ -267,14 +293,19 @@ export class Verifier {
   private recorded(row: LogRow): void {
     const record = new EntryRecord(row.record);
     if (!/^(erasure|retention)\./.test(record.text('kind') ?? '')) return;
-    const { statement } = JSON.parse(record.text('facts') ?? '{}') as { statement?: string };
-    if (statement !== undefined) this.told.add(statement);
+    try {
+      const { statement } = JSON.parse(record.text('facts') ?? '{}') as { statement?: string };
+      if (statement !== undefined) this.told.add(statement);
+    } catch {
+      this.found('entry out of place', `${row.head}:${row.seq}`, row, `${row.head}:${row.seq} (${record.text('kind') ?? ''}) has facts that are no JSON: nobody of ours wrote it`);
+    }
   }
 
   private chain(head: number): Chain {
     const known = this.chains.get(head);
     if (known) return known;
-    const chain = { seq: 0n, hash: genesis(head) };
+    const begun = this.anchors.begins.get(head);
+    const chain = { seq: 0n, hash: genesis(head), floor: begun === undefined ? 0n : microsecondsOf(begun) - SLACK, latest: 0n };
     this.chains.set(head, chain);
     return chain;
   }

@@ -68,7 +68,7 @@ begin
     execute format('create role %I nologin inherit', p_login);
   end if;
   -- The one of a pair that no secret names yet has no verifier: it cannot log in.
-  execute format('alter role %I %s connection limit %s password %L', p_login, case when p_verifier is null then 'nologin' else 'login' end, case when p_agent is null then 40 else 10 end, p_verifier);
+  execute format('alter role %I %s connection limit %s password %L', p_login, case when p_verifier is null then 'nologin' else 'login' end, case when p_agent is not null then 10 when p_duty in ('append', 'auditor') then 20 else 40 end, p_verifier);
   execute format('alter role %I set statement_timeout = %L', p_login, '20s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', p_login, '60s');
   execute format('grant %I to %I with inherit true, set false', p_role, p_login);

@@ -89,6 +89,7 @@ create function audit.other_head(out o_head smallint, out o_seq bigint, out o_ha
 begin
   select head, seq, hash into o_head, o_seq, o_hash from audit.head for update skip locked limit 1;
   if not found then select w.o_head, w.o_seq, w.o_hash into o_head, o_seq, o_hash from audit.wait_for_head() w; end if;
+  perform set_config('agent_controls.head', o_head::text, true);
 end $$;
 
 -- Payload that one row would make too large for the Data API.
@@ -116,6 +117,8 @@ declare
   v_in bytea; v_out bytea; v_salt_in bytea; v_salt_out bytea; v_leaf bytea;
   v_drafts audit.draft[]; v_leaves bytea[]; v_hashes bytea[]; v_longest int;
   v_head smallint; v_seq bigint; v_hash bytea;
+  -- One head a transaction, however many entries it appends: nobody holds several.
+  v_own smallint := coalesce(nullif(current_setting('agent_controls.head', true), '')::smallint, pg_backend_pid() % 64);
 begin
   -- A leaf is of bytes that this setting decides about.
   if pg_client_encoding() <> 'UTF8' then raise exception 'EncodingInvalid: client_encoding must be UTF8 to append, got %; leave it alone', pg_client_encoding() using errcode = '22021'; end if;
@@ -131,7 +134,7 @@ begin
       v_out := audit.digest(v_salt_out, e.output);
     end if;
     v_leaf := audit.leaf(v_at, e.kind, v_login, e.agent, e.run, e.decision, e.action, e.reference, e.approver, e.outcome, e.facts, v_in, v_out);
-    select head, seq, hash into v_head, v_seq, v_hash from audit.head where head = pg_backend_pid() % 64 for update skip locked;
+    select head, seq, hash into v_head, v_seq, v_hash from audit.head where head = v_own for update skip locked;
     if not found then select o_head, o_seq, o_hash into v_head, v_seq, v_hash from audit.other_head(); end if;
     v_seq := v_seq + 1;
     v_hash := audit.link(v_hash, v_head, v_seq, v_leaf);
@@ -149,7 +152,7 @@ begin
           from (select a.*, case when a.inputs is not null then uuid_send(gen_random_uuid()) end as salt_in, case when a.output is not null then uuid_send(gen_random_uuid()) end as salt_out
                 from json_to_recordset(p_entries) as a(kind text, agent text, run text, decision uuid, action text, reference text, approver text, outcome text, facts text, inputs text, output text) offset 0) salted offset 0) digested;
   if v_drafts is null then return; end if;
-  select head, seq, hash into v_head, v_seq, v_hash from audit.head where head = pg_backend_pid() % 64 for update skip locked;
+  select head, seq, hash into v_head, v_seq, v_hash from audit.head where head = v_own for update skip locked;
   if not found then select o_head, o_seq, o_hash into v_head, v_seq, v_hash from audit.other_head(); end if;
   for i in 1 .. cardinality(v_leaves) loop
     v_hash := audit.link(v_hash, v_head, v_seq + i, v_leaves[i]);
@@ -229,6 +232,13 @@ begin
   if found then
     raise exception 'RunUnknown: %', v_bad using errcode = '22023';
   end if;
+  select left(e.facts::text, 40) into v_bad from json_to_recordset(p_entries::json) as e(facts json) where octet_length(e.facts::text) > 8192 limit 1;
+  if found then raise exception 'FactsTooLarge: facts of up to 8 KiB are expected; put what is larger into inputs or output' using errcode = '22023'; end if;
+  select e.decision::text into v_bad from json_to_recordset(p_entries::json) as e(run text, decision uuid)
+    where e.decision is not null and not exists (select from gate.call c where c.decision_id = e.decision and c.run_id = e.run) limit 1;
+  if found then raise exception 'DecisionUnknown: % is no decision of the run', v_bad using errcode = '22023'; end if;
+  select 'approver' into v_bad from json_to_recordset(p_entries::json) as e(approver text) where e.approver !~ '^[!-~]{1,200}$' limit 1;
+  if found then raise exception 'NotAnIdentifier: approver is chained for ever: the name somebody signs in with is expected, without spaces' using errcode = '22023'; end if;
   -- Everything of facts down to its leaves: an identifier has no spaces, and no address of a person.
   select f.field into v_bad from json_to_recordset(p_entries::json) as e(facts json, action text, reference text, outcome text),
     lateral (select 'facts' as field, to_jsonb(v) #>> '{}' as text from jsonb_path_query(e.facts::jsonb, 'strict $.**') v where jsonb_typeof(v) = 'string'

@@ -53,6 +53,7 @@ begin
     when v_mine.person is not null then null
     when v_hold.status <> 'pending' then case v_hold.status when 'expired' then 'HoldExpired' else 'AlreadyDecided' end
     when v_hold.hold_until <= controls.now() then 'HoldExpired'
+    when (select c.verdict from gate.call c where c.decision_id = v_hold.decision_id) is distinct from 'hold' then 'NotHeld'
     when v_hold.digest <> p_digest then 'DigestMismatch'
   end;
   if v_refused is not null then

@@ -4,37 +4,28 @@
 insert into controls.setting values ('log_id', gen_random_uuid()::text);
 
 -- Where checkpoints lie; they themselves are in a bucket, and nothing here is believed of them.
-create table audit.checkpoint (number bigint primary key, at timestamptz not null, object_key text not null, digest text not null, entries numeric not null);
+create table audit.checkpoint (number bigint primary key, at timestamptz not null, digest text not null, entries numeric not null);
 
 create table audit.erasure (
   erasure_id uuid primary key, status text not null default 'ordered' check (status in ('ordered', 'done')), ordered_by text not null, reference text not null, ordered_at timestamptz not null,
   places text[] not null, decisions uuid[] not null, runs text[] not null, requests uuid[] not null
 );
 
--- While one is open nothing of its subject is erased, and no month is dropped. Without a subject it is about everything.
+-- While one is open nothing that mentions its subject is erased, and no month is dropped. The subject is kept as long as the hold is open.
 create table audit.legal_hold (
-  legal_hold_id uuid primary key, salt bytea, digest bytea, reference text not null, placed_by text not null, placed_at timestamptz not null, released_by text, released_at timestamptz
+  legal_hold_id uuid primary key, everything boolean not null, subject text, reference text not null, placed_by text not null, placed_at timestamptz not null, released_by text, released_at timestamptz
 );
 
 create table audit.dropped (month text primary key, statement text not null, dropped_at timestamptz not null);
 
--- Where every chain ends, and what the last checkpoint was. `changed` says whether anything came since, or went.
-create function audit.heads() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+-- Which log this is, and whether anything came since the last checkpoint, or went. Nothing that is signed rests on it.
+create function audit.state() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('log', (select value from controls.setting where name = 'log_id'), 'at', to_char(controls.now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    'heads', (select json_agg(json_build_array(head, seq, encode(hash, 'hex')) order by head) from audit.head where seq > 0),
     'changed', (select coalesce(sum(seq), 0) from audit.head) <> coalesce((select entries from audit.checkpoint order by number desc limit 1), 0))
 $$;
 
--- Which of these ends a chain no longer goes through: `[[head, seq, hash]]`. An end that retention took away is known by its statement.
-create function audit.contradicts(p_heads text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce(json_agg(json_build_array(h.head, h.seq)), '[]') from (select (v ->> 0)::smallint as head, (v ->> 1)::bigint as seq, decode(v ->> 2, 'hex') as hash from json_array_elements(p_heads::json) v) h
-  where not exists (select from audit.entry e where e.head = h.head and e.seq = h.seq and e.hash = h.hash)
-    and not exists (select from audit.head c where c.head = h.head and c.seq = h.seq and c.hash = h.hash)
-    and not exists (select from audit.dropped d, json_array_elements(d.statement::json -> 'ranges') r where (r ->> 0)::smallint = h.head and h.seq between (r ->> 1)::bigint and (r ->> 2)::bigint)
-$$;
-
-create function audit.record_checkpoint(p_number bigint, p_at text, p_key text, p_digest text, p_entries text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
-  insert into audit.checkpoint values (p_number, p_at::timestamptz, p_key, p_digest, p_entries::numeric) on conflict (number) do nothing
+create function audit.record_checkpoint(p_number bigint, p_at text, p_digest text, p_entries text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+  insert into audit.checkpoint values (p_number, p_at::timestamptz, p_digest, p_entries::numeric) on conflict (number) do nothing
 $$;
 
 -- Closes intents whose outcome never came: an executor has six minutes at most. What was begun may have had an effect, and is unknown; what was
@@ -57,16 +48,21 @@ begin
   return v_count;
 end $$;
 
+-- White space of any kind and length is one space; characters that nobody sees are none.
+create function audit.folded(p_text text) returns text language sql immutable as
+  $$ select regexp_replace(regexp_replace(lower(normalize(p_text, nfkc)), '[\u00ad\u200b-\u200f\u2060\ufeff]', '', 'g'), '(\s|\\[nrt])+', ' ', 'g') $$;
+
 -- A subject as text is searched for it: case and compatibility forms folded, and only where no word goes on.
 create function audit.subject_pattern(p_subject text) returns text language sql immutable as $$
-  select '(?<![[:alnum:]])' || regexp_replace(trim(both '"' from to_json(lower(normalize(p_subject, nfkc)))::text), '([^[:alnum:]_ ])', '\\\1', 'g') || '(?![[:alnum:]])'
+  -- A quote or backslash of the subject stands behind any number of backslashes, as JSON has it, or JSON inside of JSON.
+  select '(?<![[:alnum:]])' || regexp_replace(regexp_replace(audit.folded(p_subject), '([^[:alnum:]_ ])', '\\\1', 'g'), '(\\["\\])', '\\\\*\1', 'g') || '(?![[:alnum:]])'
 $$;
 
-create function audit.mentions(p_text text, p_pattern text) returns boolean language sql immutable as 'select lower(normalize(p_text, nfkc)) ~ p_pattern';
+create function audit.mentions(p_text text, p_pattern text) returns boolean language sql immutable as 'select audit.folded(p_text) ~ p_pattern';
 
--- Whether a legal hold forbids touching this subject.
-create function audit.is_held(p_subject text) returns boolean language sql stable as $$
-  select exists (select from audit.legal_hold where released_at is null and (digest is null or digest = sha256(salt || convert_to(lower(normalize(p_subject, nfkc)), 'UTF8'))))
+-- Whether a text mentions the subject of an open legal hold.
+create function audit.mentions_held(p_text text) returns boolean language sql stable as $$
+  select exists (select from audit.legal_hold where released_at is null and subject is not null and audit.mentions(p_text, audit.subject_pattern(subject)))
 $$;
 
 -- Finds everything that mentions a subject, and orders its erasure; or says what it would be. Nothing is erased before a signed statement
@@ -78,7 +74,7 @@ declare
   v_open int;
 begin
   if length(p_subject) < 3 then raise exception 'SubjectTooShort: at least 3 characters are expected' using errcode = '22023'; end if;
-  if audit.is_held(p_subject) then
+  if exists (select from audit.legal_hold where released_at is null and everything) or audit.mentions_held(p_subject) or exists (select from audit.legal_hold where released_at is null and audit.mentions(subject, v_pattern)) then
     perform audit.chain(json_build_array(json_build_object('kind', 'erasure.refused', 'reference', p_reference, 'outcome', 'LegalHold', 'facts', json_build_object('by', p_by)::text)));
     return json_build_object('refused', 'LegalHold');
   end if;
@@ -94,6 +90,11 @@ begin
       union all select p.head || ':' || p.seq, string_agg(p.inputs, '' order by p.chunk), string_agg(p.output, '' order by p.chunk) from audit.payload p
         where (p.head, p.seq, p.at) in (select head, seq, at from audit.payload where chunk = 1) group by p.head, p.seq, p.at) whole,
       lateral (values (':inputs', inputs), (':output', output)) parts(part, text) where audit.mentions(text, v_pattern) order by 1);
+  if exists (select from audit.legal_hold where released_at is null) and exists (select from unnest(v_erasure.places) place, lateral (select case when place like '%:inputs' then audit.inputs_of(split_part(place, ':', 1)::smallint, split_part(place, ':', 2)::bigint)
+      else audit.output_of(split_part(place, ':', 1)::smallint, split_part(place, ':', 2)::bigint) end as text) t where audit.mentions_held(t.text)) then
+    perform audit.chain(json_build_array(json_build_object('kind', 'erasure.refused', 'reference', p_reference, 'outcome', 'LegalHold', 'facts', json_build_object('by', p_by)::text)));
+    return json_build_object('refused', 'LegalHold');
+  end if;
   v_open := (select count(*) from gate.call where decision_id = any (v_erasure.decisions) and status in ('permitted', 'held', 'approved', 'executing'));
   if p_dry then return json_build_object('payloads', cardinality(v_erasure.places), 'calls', cardinality(v_erasure.decisions), 'runs', cardinality(v_erasure.runs), 'waiting', v_open); end if;
   if v_open > 0 then return json_build_object('refused', 'CallsOpen', 'open', v_open); end if;
@@ -104,24 +105,32 @@ begin
   return json_build_object('erasure', v_erasure.erasure_id);
 end $$;
 
--- Erasures that were ordered and not yet carried out, with what their statement says.
+-- Erasures that were ordered and not yet carried out.
 create function audit.ordered_erasures() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce(json_agg(json_build_object('log', (select value from controls.setting where name = 'log_id'), 'erasure', erasure_id, 'orderedBy', ordered_by, 'reference', reference,
-    'orderedAt', to_char(ordered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), 'payloads', places, 'calls', cardinality(decisions), 'runs', cardinality(runs)) order by ordered_at), '[]')
-  from audit.erasure where status = 'ordered'
+  select coalesce(json_agg(erasure_id order by ordered_at), '[]') from audit.erasure where status = 'ordered'
 $$;
 
--- Takes text and salts away. What stays is digests without a salt, which nobody can look up.
-create function audit.carry_out_erasure(p_erasure uuid, p_statement text, p_digest text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- A part of what an order is about, for the keeper to look at and to state.
+create function audit.erasure_places(p_erasure uuid, p_from int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('log', (select value from controls.setting where name = 'log_id'), 'orderedAt', to_char(ordered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'calls', cardinality(decisions), 'runs', cardinality(runs), 'places', places[p_from + 1 : p_from + 500]) from audit.erasure where erasure_id = p_erasure and status = 'ordered'
+$$;
+
+-- Takes text and salts away, as a signed statement says. What stays is digests without a salt, which nobody can look up. A legal hold that came
+-- after the order still stops it.
+create function audit.carry_out_erasure(p_erasure uuid, p_places text, p_statement text, p_digest text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_erasure audit.erasure;
+  v_places text[] := array(select json_array_elements_text(p_places::json));
 begin
   select * into v_erasure from audit.erasure where erasure_id = p_erasure and status = 'ordered' for update;
-  if not found then return false; end if;
+  if not found then return json_build_object('refused', 'ErasureUnknown'); end if;
+  lock table audit.legal_hold in share mode;
+  if exists (select from audit.legal_hold where released_at is null and placed_at >= v_erasure.ordered_at) then return json_build_object('refused', 'LegalHold'); end if;
   update audit.payload p set inputs = null, inputs_salt = null
-    from unnest(v_erasure.places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:inputs';
+    from unnest(v_places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:inputs';
   update audit.payload p set output = null, output_salt = null
-    from unnest(v_erasure.places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:output';
+    from unnest(v_places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:output';
   update gate.call set parameters = '{}', salt = '\x', result = null, justification = null, answer = (answer::jsonb - 'reasons')::text, row_key = null where decision_id = any (v_erasure.decisions);
   update gate.usage set for_each = 'erased ' || gen_random_uuid() where decision_id = any (v_erasure.decisions) and for_each <> '';
   update hold.verdict v set reason = '' from hold.hold h where h.hold_id = v.hold_id and h.decision_id = any (v_erasure.decisions);
@@ -129,30 +138,29 @@ begin
   update controls.request set body = '' where request_id = any (v_erasure.requests);
   update audit.erasure set status = 'done' where erasure_id = p_erasure;
   perform audit.chain(json_build_array(json_build_object('kind', 'erasure.done', 'reference', v_erasure.reference,
-    'facts', json_build_object('erasure', p_erasure, 'statement', p_statement, 'statement_digest', p_digest, 'payloads', cardinality(v_erasure.places), 'calls', cardinality(v_erasure.decisions))::text)));
-  return true;
+    'facts', json_build_object('erasure', p_erasure, 'statement', p_statement, 'statement_digest', p_digest, 'payloads', cardinality(v_places), 'calls', cardinality(v_erasure.decisions))::text)));
+  return json_build_object('erasure', p_erasure);
 end $$;
 
 create function audit.place_legal_hold(p_subject text, p_by text, p_reference text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_id uuid := gen_random_uuid();
-  v_salt bytea := uuid_send(gen_random_uuid());
 begin
-  insert into audit.legal_hold values (v_id, case when p_subject is not null then v_salt end, case when p_subject is not null then sha256(v_salt || convert_to(lower(normalize(p_subject, nfkc)), 'UTF8')) end, p_reference, p_by, controls.now());
+  insert into audit.legal_hold values (v_id, p_subject is null, p_subject, p_reference, p_by, controls.now());
   perform audit.chain(json_build_array(json_build_object('kind', 'legal-hold.placed', 'reference', p_reference, 'facts', json_build_object('legal_hold', v_id, 'by', p_by, 'everything', p_subject is null)::text)));
   return json_build_object('legalHold', v_id);
 end $$;
 
 create function audit.release_legal_hold(p_hold uuid, p_by text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  update audit.legal_hold set released_by = p_by, released_at = controls.now() where legal_hold_id = p_hold and released_at is null;
+  update audit.legal_hold set released_by = p_by, released_at = controls.now(), subject = null where legal_hold_id = p_hold and released_at is null;
   if not found then return json_build_object('refused', 'LegalHoldUnknown'); end if;
   perform audit.chain(json_build_array(json_build_object('kind', 'legal-hold.released', 'facts', json_build_object('legal_hold', p_hold, 'by', p_by)::text)));
   return json_build_object('legalHold', p_hold);
 end $$;
 
 create function audit.legal_holds() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce(json_agg(json_build_object('legalHold', legal_hold_id, 'everything', digest is null, 'reference', reference, 'placedBy', placed_by, 'placedAt', placed_at) order by placed_at), '[]') from audit.legal_hold where released_at is null
+  select coalesce(json_agg(json_build_object('legalHold', legal_hold_id, 'everything', everything, 'subject', subject, 'reference', reference, 'placedBy', placed_by, 'placedAt', placed_at) order by placed_at), '[]') from audit.legal_hold where released_at is null
 $$;
 
 -- What is in a month, chain by chain: `[head, from, to, hash of the last]`. Writers that waited for a head may have left a chain's times out of
@@ -214,8 +222,8 @@ revoke all on all functions in schema audit, gate from public;
 
 grant usage on schema audit, gate to {{role.keeper}};
 
-grant execute on function audit.heads(), audit.contradicts(text), audit.record_checkpoint(bigint, text, text, text, text), gate.reconcile(), audit.order_erasure(text, text, text, boolean), audit.ordered_erasures(),
-  audit.carry_out_erasure(uuid, text, text), audit.place_legal_hold(text, text, text), audit.release_legal_hold(uuid, text), audit.legal_holds(), audit.due_month(int), audit.drop_month(int, text, text, text), audit.make_months(),
+grant execute on function audit.state(), audit.record_checkpoint(bigint, text, text, text), gate.reconcile(), audit.order_erasure(text, text, text, boolean), audit.ordered_erasures(),
+  audit.erasure_places(uuid, int), audit.carry_out_erasure(uuid, text, text, text), audit.place_legal_hold(text, text, text), audit.release_legal_hold(uuid, text), audit.legal_holds(), audit.due_month(int), audit.drop_month(int, text, text, text), audit.make_months(),
   audit.swept_partitions(uuid) to {{role.keeper}};
 
 -- What an auditor compares with the entries.
@@ -225,12 +233,14 @@ grant usage on schema gate, hold, controls to {{role.auditor}};
 
 grant select on audit.checkpoint, audit.log, audit.dropped to {{role.auditor}};
 
-grant select (run_id, agent, card_digest, environment, starter, asked_by, request_trusted, model, started_at) on controls.run to {{role.auditor}};
+grant select (run_id, agent, card_digest, environment, starter, asked_by, request_trusted, reference, model, started_at, expires_at) on controls.run to {{role.auditor}};
 
-grant select (decision_id, run_id, agent, action, parameters, salt, verdict, status, at) on gate.call to {{role.auditor}};
+grant select (agent, card_digest, environment, compiled, registered_at) on controls.scope to {{role.auditor}};
+
+grant select (decision_id, run_id, agent, action, parameters, salt, verdict, status, result, at) on gate.call to {{role.auditor}};
 
 grant select (decision_id, issued_for, issued_at) on gate.ticket to {{role.auditor}};
 
-grant select (hold_id, decision_id, status, staged_at) on hold.hold to {{role.auditor}};
+grant select (hold_id, decision_id, status, tier, people, approvers, staged_at, hold_until) on hold.hold to {{role.auditor}};
 
 grant select (hold_id, person, verdict, at) on hold.verdict to {{role.auditor}};

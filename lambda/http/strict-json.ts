@@ -3,10 +3,13 @@ import { isPlain } from '../../lib/scope/plain-text';
 
 /** Why a text is not taken as JSON. */
 export class JsonRefused extends Error {
-  public constructor(public readonly code: 'NotJson' | 'JsonKeyTwice' | 'JsonKeyForbidden' | 'JsonNumberInexact' | 'JsonTextNotPlain', message: string) {
+  public constructor(public readonly code: 'NotJson' | 'JsonKeyTwice' | 'JsonKeyForbidden' | 'JsonTooDeep' | 'JsonNumberInexact' | 'JsonTextNotPlain', message: string) {
     super(message);
   }
 }
+
+/** Deeper ones would end the stack of some reader. */
+const DEEPEST = 100;
 
 /**
  * Parses JSON that has one meaning: what two parsers could read differently, or what could not be stored as it is, is refused. A key that is there
@@ -23,9 +26,16 @@ export function strictJson(text: string): unknown {
   }
   // What the parser did not say: keys that it met twice, and numbers as they were written.
   const open: Set<string>[] = [];
+  let depth = 0;
+  const deeper = (by: 1 | -1): void => {
+    depth += by;
+    if (depth > DEEPEST) throw new JsonRefused('JsonTooDeep', `at most ${DEEPEST} objects and lists in one another are taken`);
+  };
   visit(text, {
-    onObjectBegin: () => { open.push(new Set()); },
-    onObjectEnd: () => { open.pop(); },
+    onObjectBegin: () => { open.push(new Set()); deeper(1); },
+    onObjectEnd: () => { open.pop(); deeper(-1); },
+    onArrayBegin: () => deeper(1),
+    onArrayEnd: () => deeper(-1),
     onObjectProperty: (key) => {
       const keys = open.at(-1);
       if (key === '__proto__') throw new JsonRefused('JsonKeyForbidden', 'a key must not be __proto__; rename it');

@@ -1,10 +1,12 @@
 import { createPublicKey, KeyObject } from 'node:crypto';
 import { GetPublicKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms';
 import { S3Client } from '@aws-sdk/client-s3';
-import { demandStatement } from '../audit/anchors';
+import { demandStatement, startAt } from '../audit/anchors';
+import { DataApiLog } from '../audit/data-api-log';
 import { Checkpoint, Signed, signed, Statement, statementDigest } from '../audit/statement';
 import { checkpointKey, nameOf, StatementBucket } from '../audit/statement-bucket';
-import { arg, callFunction, required } from '../database/connection';
+import { Verifier } from '../audit/verify';
+import { arg, callFunction, dataApi, ownLogin, required } from '../database/connection';
 import { HttpError } from '../http/http';
 
 const kms = new KMSClient({});
@@ -31,6 +33,17 @@ export async function state<T extends Statement>(statement: T): Promise<{ name: 
   return { name, statement: stored, digest: statementDigest(stored).toString('hex') };
 }
 
+/** A statement that is there already, or nothing. */
+export async function stored<T extends Statement>(name: string): Promise<{ name: string; statement: T; digest: string } | undefined> {
+  try {
+    const statement = await read<T>(name);
+    return { name, statement, digest: statementDigest(statement).toString('hex') };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'NoSuchKey') return undefined;
+    throw error;
+  }
+}
+
 async function read<T extends Statement>(key: string, versionId?: string): Promise<T> {
   return demandStatement(await bucket().get({ key, versionId }), [await ownKey()], key).statement as T;
 }
@@ -46,10 +59,9 @@ export async function ownKey(): Promise<KeyObject> {
   return publicKey;
 }
 
-interface Heads {
+interface State {
   readonly log: string;
   readonly at: string;
-  readonly heads: Checkpoint['heads'] | null;
   readonly changed: boolean;
 }
 
@@ -59,29 +71,33 @@ export interface Checkpointed {
   readonly skipped?: 'nothing was appended' | 'another was first';
 }
 
+/** The log as its auditor reads it: the keeper's own login cannot. */
+export const auditorsLog = (): DataApiLog => new DataApiLog(dataApi(), { ...ownLogin(), secretArn: required('AUDITOR_SECRET_ARN') });
+
 /**
- * Signs where every chain ends, if anything was appended since. A log that no longer goes through its last checkpoint is not signed:
- * that would give a rewound or forked log the look of a sound one.
+ * Signs where every chain ends, if anything was appended since. What is signed are the ends that follow, link by link, from the checkpoint before,
+ * computed here: a log that was rewound or forked since does not get there, whatever its database says of itself.
  */
 export async function checkpoint(): Promise<Checkpointed> {
-  const { log, at, heads, changed } = await callFunction<Heads>('audit.heads', {});
-  if (!changed || !heads) return { number: null, skipped: 'nothing was appended' };
+  const { log, at, changed } = await callFunction<State>('audit.state', {});
   const latest = await bucket().latestCheckpoint();
+  if (!changed && latest) return { number: null, skipped: 'nothing was appended' };
   const before = latest ? await read<Checkpoint>(latest.key, latest.versionId) : undefined;
-  if (before) {
-    const contradicted = await callFunction<[number, number][]>('audit.contradicts', { heads: arg.text(JSON.stringify(before.heads)) });
-    if (before.log !== log || contradicted.length > 0) {
-      throw new HttpError(409, 'CheckpointRefused', `the log does not go through checkpoint ${before.number}${before.log === log ? ` at ${contradicted.map(([head, seq]) => `${head}:${seq}`).join(', ')}` : ', which is of another log'}; it was rewound or forked, run agent-controls audit verify`);
-    }
+  const verifier = new Verifier(undefined, { start: before && startAt(before), partial: true, chainOnly: true });
+  const { ok, entries, findings } = await auditorsLog().verify(verifier);
+  if (!ok || (before && before.log !== log)) {
+    throw new HttpError(409, 'CheckpointRefused', `the log does not follow from ${before ? `checkpoint ${before.number}` : 'its beginning'}: ${findings[0]?.sentence ?? 'it is another log'}; run agent-controls audit verify`);
   }
+  if (entries === 0) return { number: null, skipped: 'nothing was appended' };
+  const heads = Object.entries(verifier.progress().chains).map(([head, { seq, hash }]) => [Number(head), Number(seq), hash] as const).filter(([, seq]) => seq > 0).sort(([a], [b]) => a - b);
+  const now = new Date();
+  if (before && now.toISOString() < before.at) throw new HttpError(409, 'CheckpointRefused', `the clock of the keeper says ${now.toISOString()}, and checkpoint ${before.number} was signed at ${before.at}`);
   const statement: Checkpoint = {
-    format: 'agent-controls/checkpoint/1', log, ...place(), at, number: (before?.number ?? 0) + 1, previous: before ? statementDigest(before).toString('hex') : null, heads,
+    format: 'agent-controls/checkpoint/1', log, ...place(), at: now.toISOString(), databaseAt: at, number: (before?.number ?? 0) + 1, previous: before ? statementDigest(before).toString('hex') : null, heads,
   };
-  const key = checkpointKey(statement.number, at);
-  if (!(await bucket().put(key, await sign(statement)))) return { number: null, skipped: 'another was first' };
+  if (!(await bucket().put(checkpointKey(statement.number), await sign(statement)))) return { number: null, skipped: 'another was first' };
   await callFunction('audit.record_checkpoint', {
-    number: { cast: 'bigint', value: statement.number }, at: arg.text(at), key: arg.text(key), digest: arg.text(statementDigest(statement).toString('hex')),
-    entries: arg.text(String(heads.reduce((sum, [, seq]) => sum + seq, 0))),
+    number: { cast: 'bigint', value: statement.number }, at: arg.text(statement.at), digest: arg.text(statementDigest(statement).toString('hex')), entries: arg.text(String(heads.reduce((sum, [, seq]) => sum + seq, 0))),
   });
   return { number: statement.number };
 }

@@ -1,9 +1,10 @@
 import * as v from 'valibot';
-import { arg, callFunction } from '../database/connection';
+import { privacyRoleName } from '../../lib/scope/names';
+import { arg, callFunction, required } from '../database/connection';
 import { HttpError, HttpEvent, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse, plainText, reference } from '../http/parse';
 import { checkpoint } from './checkpoints';
-import { carryOutErasures } from './erasures';
+import { carryOut, finishErasures } from './erasures';
 import { dropDueMonths } from './retention';
 import { verifyRecent } from './verify-recent';
 
@@ -12,14 +13,29 @@ type Job = { readonly job: 'checkpoint' | 'daily' };
 
 /** Keeps the log: checkpoints some minutes after something was appended; once a day retention, verification and whatever was left over. */
 async function work({ job }: Job): Promise<object> {
+  const done: Record<string, unknown> = {};
+  const failed: unknown[] = [];
+  // None of the steps rests on another, and none keeps another from being done: the last to fail is told when all were tried.
+  const step = async (name: string, of: () => Promise<unknown>): Promise<void> => {
+    try {
+      done[name] = await of();
+    } catch (error) {
+      console.error(JSON.stringify({ level: 'error', error: 'StepFailed', step: name, cause: error instanceof Error ? error.message : 'unknown' }));
+      failed.push(error);
+    }
+  };
   // The database is awake now: whoever never reported an outcome is not going to.
-  const reconciled = await callFunction<number>('gate.reconcile', {});
-  const erased = (await carryOutErasures()).length;
-  if (job === 'checkpoint') return { reconciled, erased, ...await checkpoint() };
-  await callFunction('audit.make_months', {});
-  const retention = await dropDueMonths();
-  const checkpointed = await checkpoint();
-  return { reconciled, erased, ...retention, ...checkpointed, verified: await verifyRecent() };
+  await step('reconciled', () => callFunction<number>('gate.reconcile', {}));
+  await step('checkpoint', checkpoint);
+  await step('erased', finishErasures);
+  if (job === 'daily') {
+    await step('months', () => callFunction('audit.make_months', {}));
+    await step('retention', dropDueMonths);
+    await step('anchored', checkpoint);
+    await step('verified', verifyRecent);
+  }
+  if (failed.length > 0) throw failed[0];
+  return done;
 }
 
 const subject = v.pipe(plainText(200), v.minLength(3, 'at least 3 characters are expected: fewer would be in everything'));
@@ -35,6 +51,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
 
 /** What people ask; the API has checked that they may. */
 async function ask({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
+  // The API's policies say who may; that it is a person with this duty is asked again.
+  if (caller.roleName !== privacyRoleName(required('CONTROLS_NAME'))) throw new HttpError(403, 'NotPrivacy', 'a session of the privacy role is needed');
   const by = arg.text(caller.arn);
   switch (route) {
     case 'POST /checkpoints': return { status: 200, body: await checkpoint() };
@@ -42,9 +60,7 @@ async function ask({ route, path, body, caller }: HttpRequest): Promise<HttpResp
       const erase = parse(Erase, body);
       const ordered = demand(await callFunction<Answer & { erasure?: string }>('audit.order_erasure', { subject: arg.text(erase.subject), by, reference: arg.text(erase.reference), dry: { cast: 'boolean', value: erase.dryRun ?? false } }));
       if (erase.dryRun) return { status: 200, body: ordered };
-      const receipt = (await carryOutErasures()).find(({ statement }) => statement.erasure === ordered.erasure);
-      if (!receipt) throw new HttpError(409, 'ErasureElsewhere', `erasure ${ordered.erasure ?? ''} is being carried out by another process; its statement is erasures/${ordered.erasure ?? ''}.json`);
-      return { status: 200, body: receipt };
+      return { status: 200, body: await carryOut({ erasure: ordered.erasure ?? '', subject: erase.subject, orderedBy: caller.arn, reference: erase.reference }) };
     }
     case 'GET /legal-holds': return { status: 200, body: { legalHolds: await callFunction('audit.legal_holds', {}) } };
     case 'POST /legal-holds': {

@@ -13,10 +13,14 @@ const RULES = [{ id: 'preset', rule: creator, rules: [{ id: '@secretlint/secretl
 
 /** What the library leaves to others: a signed token, a private key of any length, a key id of AWS wherever it stands. */
 const OWN: readonly (readonly [string, RegExp])[] = [
-  ['json-web-token', /eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}/g],
+  ['json-web-token', /(?<![\w-])eyJ[\w-]{8,4096}\.eyJ[\w-]{8,8192}\.[\w-]{16,2048}/g],
   ['private-key', /-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----)?/g],
   ['aws-access-key-id', /(?<![A-Z0-9])(?:AKIA|ASIA)[A-Z2-7]{16}(?![A-Z0-9])/g],
-  ['openai', /(?<![\w-])sk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{32,}/g],
+  ['openai', /(?<![\w-])sk-(?=[\w-]*\d)(?=[\w-]*[A-Z])(?:proj-|svcacct-|ant-)?[\w-]{32,256}/g],
+  ['stripe', /(?<![\w-])[sr]k_live_[A-Za-z0-9]{16,256}/g],
+  ['google-api-key', /(?<![\w-])AIza[\w-]{35}(?![\w-])/g],
+  ['credential', /\b(?:[Bb]earer|[Bb]asic) +[\w.~+/-]{20,4096}=*/g],
+  ['credential', /(?<![a-z])(?:password|passwd|pgpassword|secret_?access_?key|client_?secret|account_?key|api_?key)["'\\]*\s*[:=]\s*["'\\]*[^\s"'\\,;&]{6,256}/gi],
 ];
 
 /** Digits as people write a card number: in groups, with one separator between. */

@@ -21,6 +21,8 @@ interface Leaf {
 
 /** Deepest encoding inside an encoding that is undone. */
 const DEEPEST = 3;
+/** Most characters that are decoded of one text. */
+const MOST_DECODED = 400_000;
 /** What separates or hides the characters of a token without being seen. */
 const INVISIBLE = /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff]/gu;
 
@@ -88,12 +90,15 @@ function cut(text: string, found: readonly Secret[]): string {
 }
 
 /** Kinds of secrets in whatever a text hides: characters nobody sees, other forms of letters, and encodings in encodings. */
-async function hiddenIn(text: string, depth: number): Promise<string[]> {
+async function hiddenIn(text: string, depth: number, work = { left: MOST_DECODED }): Promise<string[]> {
   const kinds: string[] = [];
   for (const other of others(text)) {
     if (other === text) continue;
+    // What is encoded beyond measure is nothing that anybody would have to read.
+    work.left -= other.length;
+    if (work.left < 0) return [...kinds, 'unreadable'];
     kinds.push(...(await detect(other)).map(({ kind }) => kind));
-    if (depth < DEEPEST) kinds.push(...await hiddenIn(other, depth + 1));
+    if (depth < DEEPEST) kinds.push(...await hiddenIn(other, depth + 1, work));
   }
   return kinds;
 }
@@ -144,14 +149,13 @@ async function splitOver(leaves: readonly Leaf[]): Promise<{ found: string; of: 
   const whole = values.slice(0, starts.length);
   for (const { kind, start, end } of await detect(joined)) {
     const of = whole.filter((_, index) => (starts[index] ?? 0) < end && (starts[index + 1] ?? joined.length) > start);
-    if (of.length > 1 && (kind !== 'card-number' || of.every(({ text }) => /^[\d\s-]+$/.test(text)))) result.push({ found: kind, of });
+    if (of.length > 1 && kind !== 'card-number' && kind !== 'credential') result.push({ found: kind, of });
   }
-  // Groups of digits among other texts: four fields of four digits each.
-  const groups = whole.filter(({ text }) => /^\d{2,8}$/.test(text));
-  for (let first = 0; first < groups.length; first += 1) {
-    for (let digits = '', last = first; last < groups.length && digits.length <= 19; last += 1) {
-      digits += groups[last]?.text ?? '';
-      if (last > first && digits.length >= 13 && isCard(digits)) result.push({ found: 'card-number', of: groups.slice(first, last + 1) });
+  // Groups of digits as a card has them, one after another.
+  for (let first = 0; first < values.length; first += 1) {
+    for (const lengths of [[4, 4, 4, 4], [4, 6, 5]]) {
+      const of = values.slice(first, first + lengths.length);
+      if (of.length === lengths.length && of.every(({ text }, index) => text.length === lengths[index] && /^\d+$/.test(text)) && isCard(of.map(({ text }) => text).join(''))) result.push({ found: 'card-number', of });
     }
   }
   return result;

@@ -56,7 +56,6 @@ export class AuditKeeper extends Construct {
       objectLockEnabled: true,
       objectLockDefaultRetention: immutable ? s3.ObjectLockRetention.compliance(retention) : s3.ObjectLockRetention.governance(retention),
       encryption: s3.BucketEncryption.S3_MANAGED, enforceSSL: true, minimumTLSVersion: 1.2, blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL, objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-      lifecycleRules: [{ expiration: retention.plus(Duration.days(31)), noncurrentVersionExpiration: Duration.days(31) }],
       removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
     });
     this.signingKey = props.signingKey ?? new kms.Key(this, 'SigningKey', {

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { to } from 'pg-copy-streams';
-import { HEADS, logRows, ORPHANS } from '../../lambda/audit/queries';
+import { HEADS, logRows, ORPHANS, STRAYS } from '../../lambda/audit/queries';
 import { LogRow, Verification, Verifier } from '../../lambda/audit/verify';
 import type { LogSource } from '../../lambda/audit/verify-log';
 
@@ -28,8 +28,8 @@ export async function verifyByCopy(client: Client, verifier = new Verifier(), pr
       if (verifier.count - told >= 5_000) progress((told = verifier.count));
     });
     const heads = (await client.query<{ head: number; seq: string; hash: string }>(HEADS)).rows.map(({ head, seq, hash }) => ({ head, seq: BigInt(seq), hash }));
-    const orphans = (await client.query<{ place: string }>(ORPHANS)).rows.map(({ place }) => place);
-    return verifier.finish(heads, orphans);
+    const places = async (sql: string): Promise<string[]> => (verifier.chainOnly ? [] : (await client.query<{ place: string }>(sql)).rows.map(({ place }) => place));
+    return verifier.finish(heads, await places(ORPHANS), await places(STRAYS));
   } finally {
     await client.query('commit');
   }

@@ -111,7 +111,7 @@ export class LocalRuntime implements AsyncDisposable {
   /** Decisions, oldest first. */
   public async decisions(filter: { readonly agent?: string; readonly runId?: string } = {}): Promise<readonly LocalDecision[]> {
     const { rows } = await this.runtime.superuser.query<Record<string, string | null>>(
-      `${DECISIONS} where ($1::text is null or agent = $1) and ($2::text is null or run_id = $2) order by audit.decision.time`, [filter.agent ?? null, filter.runId ?? null]);
+      `${DECISIONS} where ($1::text is null or agent = $1) and ($2::text is null or run_id = $2) order by d.time`, [filter.agent ?? null, filter.runId ?? null]);
     return rows.map((row) => ({
       time: row.time ?? '', agent: row.agent ?? '', runId: row.run_id ?? '', decisionId: row.decision_id ?? '', decision: row.decision ?? '', inputsHash: row.inputs_hash ?? '', inputs: JSON.parse(row.inputs ?? 'null') as unknown,
       model: row.model ?? null, outputHash: row.output_hash ?? '', output: JSON.parse(row.output ?? 'null') as unknown, downstreamWrites: JSON.parse(row.downstream_writes ?? '[]') as string[], authorizedBy: row.authorized_by ?? null,
@@ -148,7 +148,7 @@ export class LocalRuntime implements AsyncDisposable {
     }
   }
 
-  /** Verifies the log as its auditor, with every checkpoint there is. */
+  /** Verifies the log as its auditor. */
   public async verifyAuditLog(): Promise<LogVerification> {
     const { endpoint, region, postgres: { host, port, database }, principals: { auditor }, resources: { auditorLogin, controlsName, statementBucket, signingKeyArn } } = this.file;
     const config = { endpoint, region, ...(auditor ? { credentials: plainKeys({ ...auditor, sessionToken: auditor.sessionToken }) } : {}) };
@@ -157,7 +157,7 @@ export class LocalRuntime implements AsyncDisposable {
     await client.connect();
     try {
       return await verifyLog(new PostgresLog(client), {
-        controlsName, bucket: new StatementBucket(new S3Client(config), statementBucket), keys: [createPublicKey({ key: Buffer.from(PublicKey as Uint8Array), format: 'der', type: 'spki' })], pinned: false, everyCheckpoint: true,
+        controlsName, bucket: new StatementBucket(new S3Client(config), statementBucket), keys: [createPublicKey({ key: Buffer.from(PublicKey as Uint8Array), format: 'der', type: 'spki' })], pinned: false,
       });
     } finally {
       await client.end();

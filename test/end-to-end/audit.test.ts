@@ -74,7 +74,7 @@ describe('what a superuser does to a log that is anchored', () => {
       await runtime.startRun('outreach-closer', { text: 'Follow up with L_1029' });
       return signNow().then(String, (error: unknown) => (error as Error).message);
     });
-    expect(told).toContain('CheckpointRefused: the log does not go through checkpoint');
+    expect(told).toContain('CheckpointRefused: the log does not follow from checkpoint');
     expect(await problems()).toEqual([]);
   });
 
@@ -115,6 +115,31 @@ describe('what a superuser does to a log that is anchored', () => {
     expect(await problems()).toEqual([]);
   });
 
+  it('shows a month that the database says was dropped, and signs no log on its word', async () => {
+    const forge = "insert into audit.dropped select '2001_01', json_build_object('ranges', json_agg(json_build_array(head, 0, 999999999)))::text, now() from audit.head";
+    expect(await tampered(forge, 'delete from audit.dropped', problems)).toEqual(['book differs']);
+    const told = await tampered(`${forge}; ${REWIND}`, `delete from audit.dropped; ${RESTORE}`, async () => {
+      await runtime.startRun('outreach-closer', { text: 'Follow up with L_1029' });
+      return signNow().then(String, (error: unknown) => (error as Error).message);
+    });
+    expect(told).toContain('CheckpointRefused');
+  });
+
+  it('shows an entry that says it is older than the checkpoint before it, and one that is in no chain', async () => {
+    const dated = `create or replace function controls.now() returns timestamptz language sql volatile as 'select clock_timestamp() - interval ''3 hours'''; select audit.chain('[{"kind":"app.back-dated","facts":"{}"}]')`;
+    const { rows: [clock] } = await superuser.query<{ sql: string }>("select pg_get_functiondef('controls.now()'::regprocedure) as sql");
+    expect(await tampered(dated, `${clock?.sql ?? ''}; ${RESTORE}`, problems)).toContain('time impossible');
+    const stray = "insert into audit.entry select -3, 7, at, 'call.intent', login, agent, run_id, gen_random_uuid(), action, reference, approver, outcome, facts, null, null, hash from audit.entry limit 1";
+    expect(await tampered(stray, 'delete from audit.entry where head = -3', problems)).toContain('entry out of place');
+  });
+
+  it('shows another search path, another table in the log, and grants of others', async () => {
+    const auditor = `"${runtime.file.resources.auditorLogin.user}"`;
+    expect(await tampered(`alter role ${auditor} set search_path = evil, pg_catalog`, `alter role ${auditor} reset search_path`, problems)).toEqual(['schema altered']);
+    expect(await tampered('create table audit.extra (x int)', 'drop table audit.extra', problems)).toEqual(['schema altered']);
+    expect(await tampered('alter function gate.redeem(uuid) set search_path = public', 'alter function gate.redeem(uuid) set search_path = pg_catalog, pg_temp', problems)).toEqual(['schema altered']);
+  });
+
   it('shows when it alters the view that people read', async () => {
     const { rows: [view] } = await superuser.query<{ sql: string }>("select rtrim(pg_get_viewdef('audit.decision'), ';') as sql");
     const made = (sql: string): string => `create or replace view audit.decision as ${sql}`;
@@ -150,8 +175,9 @@ describe('an erasure', () => {
     const { legalHold } = await pia.ask<{ legalHold: string }>('POST', '/legal-holds', { subject: 'Ada.Brandt@Northwind.example', reference: 'LIT-1' });
     await expect(pia.ask('POST', '/erasures', { subject: SUBJECT, reference: 'DSR-1' })).rejects.toThrow('LegalHold');
     expect(await pia.ask('GET', '/legal-holds')).toMatchObject({ legalHolds: [{ legalHold, reference: 'LIT-1' }] });
-    expect(JSON.stringify((await superuser.query('select * from audit.legal_hold')).rows)).not.toMatch(/brandt/i);
+    await expect(pia.ask('POST', '/erasures', { subject: 'northwind.example', reference: 'DSR-1' })).rejects.toThrow('LegalHold'); // others, or parts of it, that lead to the same text
     await pia.ask('POST', `/legal-holds/${legalHold}/release`, {});
+    expect(JSON.stringify((await superuser.query('select * from audit.legal_hold')).rows)).not.toMatch(/brandt/i);
   });
 
   it('takes text and salts away everywhere, and leaves chains, checkpoints and a signed receipt', async () => {
@@ -172,5 +198,30 @@ describe('an erasure', () => {
     const { rows: [row] } = await superuser.query<{ place: string }>("update audit.payload set inputs = null, inputs_salt = null where (head, seq) = (select head, seq from audit.payload where inputs is not null and output is null limit 1) returning head || ':' || seq as place");
     await superuser.query('select audit.chain($1)', [JSON.stringify([{ kind: 'erasure.done', facts: JSON.stringify({ statement: 'erasures/forged.json', payloads: 1 }) }])]);
     expect((await runtime.verifyAuditLog()).findings).toMatchObject([{ problem: 'payload missing', entries: row?.place }]);
+  });
+});
+
+describe('what a superuser prepares for the handlers', () => {
+  it('gets no signature under an erasure that nobody asked the keeper for', async () => {
+    const before = files('').length;
+    const { rows: [victim] } = await superuser.query<{ place: string }>("select head || ':' || seq as place from audit.payload where inputs is not null limit 1");
+    await superuser.query("insert into audit.erasure values (gen_random_uuid(), 'ordered', 'arn:x/pia', 'DSR-999', now(), array[$1], '{}', '{}', '{}')", [`${victim?.place ?? ''}:inputs`]);
+    await runtime.startRun('outreach-closer', { text: 'Follow up with L_1029' });
+    await runtime.advance({ days: 1 }); // the keeper does all of its work
+    await runtime.until(async () => ((await runtime.verifyAuditLog()).unanchored === 0 ? true : undefined));
+    expect(files('erasures').length + files('checkpoints').length).toBe(files('').length);
+    expect(files('').length).toBeGreaterThan(before);
+    await superuser.query("delete from audit.erasure where reference = 'DSR-999'");
+  });
+
+  it('does not get a denied call to run, nor an executed one to run again', async () => {
+    const { rows: [denied] } = await superuser.query<{ id: string }>("select decision_id as id from gate.call where verdict = 'deny' limit 1");
+    const { rows: [executed] } = await superuser.query<{ id: string }>("select decision_id as id from gate.call where status = 'executed' limit 1");
+    const redeem = async (id: string | undefined): Promise<string> => (await superuser.query<{ told: string }>('select gate.redeem($1) as told', [id])).rows[0]?.told ?? '';
+    await superuser.query("insert into gate.ticket select decision_id, digest, 'approval', now() from gate.call where decision_id = $1", [denied?.id]);
+    expect(await redeem(denied?.id)).toContain('NotPermitted');
+    await superuser.query('update gate.ticket set redeemed_at = null, settled_at = null where decision_id = $1', [executed?.id]);
+    expect(await redeem(executed?.id)).toContain('NotPermitted');
+    expect(await problems()).toContain('book differs');
   });
 });

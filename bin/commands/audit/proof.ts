@@ -62,9 +62,9 @@ function check(file: string, options: KeyOptions & { readonly json?: true }): vo
     process.stdout.write(`${JSON.stringify({ ok: true, decision: proof.decision, entries })}\n`);
     return;
   }
-  const table = new Table({ head: ['at, UTC', 'kind', 'agent', 'action', 'outcome', 'approver', 'checkpoint'].map((text) => bold(text)), style: { head: [], border: [] } });
-  table.push(...entries.map((entry) => [entry.at.replace('T', ' ').slice(0, 23), entry.kind, entry.agent ?? '', entry.action ?? '', entry.outcome ?? '', entry.approver ?? '', `${entry.checkpoint.number} of ${entry.checkpoint.at.slice(0, 19).replace('T', ' ')}`]));
-  process.stdout.write(`${table.toString()}\n${green('The proof holds')}: these ${entries.length} entries of decision ${proof.decision} were in the log when their checkpoints were signed.\nIt does not show that there are no others: whoever wrote the file may have left some out.${entries.some(({ erased }) => erased) ? ' Payload that was erased is not in it.' : ''}\n`);
+  const table = new Table({ head: ['at, UTC', 'kind', 'agent', 'action', 'outcome', 'approver', 'login', 'checkpoint'].map((text) => bold(text)), style: { head: [], border: [] } });
+  table.push(...entries.map((entry) => [entry.at.replace('T', ' ').slice(0, 23), entry.kind, entry.agent ?? '', entry.action ?? '', entry.outcome ?? '', entry.approver ?? '', entry.login, `${entry.checkpoint.number} of ${entry.checkpoint.at.slice(0, 19).replace('T', ' ')}`]));
+  process.stdout.write(`${table.toString()}\n${green('The proof holds')}: these ${entries.length} entries of decision ${proof.decision} were in the log ${entries[0]?.log ?? ''} when their checkpoints were signed.\nIt does not show that there are no others: whoever wrote the file may have left some out.${entries.some(({ erased }) => erased) ? ' Payload that was erased is not in it.' : ''}\n`);
 }
 
 async function keys(options: LogOptions & { readonly out?: string }): Promise<void> {

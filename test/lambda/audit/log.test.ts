@@ -20,7 +20,7 @@ async function verify(): Promise<Verification> {
 
 const AWKWARD = ['plain', 'tab\there', 'line\nbreak', 'back\\slash \\n \\N', 'quote " \' ', 'Zoë 🦀 \u{10ffff}', '\u0001\b\f\v', ''];
 const append = (entries: object[]): Promise<unknown> => db.as('append').query('select audit.append($1)', [JSON.stringify(entries)]);
-const entry = (more: object = {}): object => ({ kind: 'app.test', decision: '00000000-0000-4000-8000-000000000001', facts: { note: 'x' }, ...more });
+const entry = (more: object = {}): object => ({ kind: 'app.test', facts: { note: 'x' }, ...more });
 
 describe('appending', () => {
   it('chains every entry, whatever its text is made of', async () => {

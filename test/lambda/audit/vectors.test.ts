@@ -41,6 +41,11 @@ it('refuses __proto__ as a key, however it is written', () => {
   expect(strictJson('{"a":"__proto__"}')).toEqual({ a: '__proto__' });
 });
 
+it('refuses what is nested beyond measure', () => {
+  expect(() => strictJson('['.repeat(50_000))).toThrow(expect.objectContaining({ code: expect.stringMatching(/NotJson|JsonTooDeep/) as string }) as JsonRefused);
+  expect(() => strictJson(`${'['.repeat(200)}${']'.repeat(200)}`)).toThrow(expect.objectContaining({ code: 'JsonTooDeep' }) as JsonRefused);
+});
+
 describe('hashes', () => {
   it.each(vectors.genesis)('begin chain $head alike', async ({ head, hash }) => {
     expect(hex(genesis(head))).toBe(hash);

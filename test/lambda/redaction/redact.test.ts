@@ -59,6 +59,23 @@ it.each<[string, unknown]>([
   expect(await redact(value)).toEqual({ value, kinds: [], fields: [] });
 });
 
+it('takes ids in a table for ids', async () => {
+  const rows = Array.from({ length: 50 }, (_, index) => ({ id: 10_000 + ((index * 7_919) % 89_999), qty: (index * 37) % 899 }));
+  expect((await redact(rows)).kinds).toEqual([]);
+  expect((await redact({ model: 'sk-learn-random-forest-classifier-with-a-long-name' })).kinds).toEqual([]);
+});
+
+it('finds what is called a secret', async () => {
+  for (const body of [`password: ${'hunter'}2hunter`, JSON.stringify({ secretAccessKey: 'wJalrXUtnFEMI/K7MDENG' }), `Authorization: ${'Bearer'} abcdefghijklmnopqrstuvwxyz012345`, `sk_${'live'}_abcdefghijklmnop1234`]) expect((await redact({ body })).kinds, body).not.toEqual([]);
+});
+
+it('takes its time, and no more', async () => {
+  const began = Date.now();
+  for (const body of ['eyJ'.repeat(60_000), Array.from({ length: 3_000 }, (_, index) => `%41%42 \\u0041 &#65; ${Buffer.from(`some text ${index}`).toString('base64')}`).join(' ')]) await redact({ body });
+  await redact(Array.from({ length: 20_000 }, (_, index) => index % 100));
+  expect(Date.now() - began).toBeLessThan(8_000);
+});
+
 it('does not change what it was given', async () => {
   const value = { a: [GITHUB] };
   await redact(value);
