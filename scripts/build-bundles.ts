@@ -37,7 +37,7 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
     // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
     build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),
     ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js']].map(([entry, file]) => build({
-      ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native'], minify: false,
+      ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native', 'aws-cdk-lib', 'constructs'], minify: false, // peers of the package: whoever has it has them
     })),
   ]);
   // Cedar reads its wasm from beside itself.
