@@ -31,7 +31,7 @@ export function diffCards(before: Card, next: Card): Difference[] {
     removed: ({ scope }) => tell('narrowed', `scope ${scope} is gone`),
     kept: (a, b) => scopes(a, b, (kind, sentence) => tell(kind, `${a.scope}: ${sentence}`)),
   });
-  lists(before.redact, next.redact, 'records leave out', tell, 'narrowed');
+  lists(before.redact, next.redact, 'leaves unrecorded', tell, 'narrowed');
   for (const list of ['read', 'write', 'call'] as const) lists(before.never?.[list], next.never?.[list], `never ${list}`, tell, 'narrowed');
   if (canonicalJson(before['failure-modes']) !== canonicalJson(next['failure-modes'])) tell('changed', 'the failure modes, or how they are found');
   if (canonicalJson(before.retention) !== canonicalJson(next.retention)) tell(durationSeconds(next.retention.inputs) > durationSeconds(before.retention.inputs) ? 'widened' : 'narrowed', `inputs are kept for ${durationWords(next.retention.inputs)}, and were for ${durationWords(before.retention.inputs)}`);

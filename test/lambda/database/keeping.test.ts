@@ -112,6 +112,13 @@ describe('what is chained for ever', () => {
     await expect(append(entry)).rejects.toThrow('NotAnIdentifier');
   });
 
+  it('is small enough to be read back, names people as they sign in, and decisions of its own run', async () => {
+    await expect(append({ facts: Object.fromEntries(Array.from({ length: 900 }, (_, index) => [`key-${index}`, 'value'])) })).rejects.toThrow('FactsTooLarge');
+    await expect(append({ approver: 'Ada Brandt <ada@example.com>' })).rejects.toThrow('NotAnIdentifier');
+    await expect(append({ decision: randomUUID() })).rejects.toThrow('DecisionUnknown');
+    await append({ approver: 'ada@example.com' });
+  });
+
   it('is canonical, and refused where it has no one form', async () => {
     await append({ facts: { b: 1.0, a: 'x' }, inputs: { z: 1, a: 'any text, ada@example.com' } });
     const { rows } = await db.owner.query("select e.facts, p.inputs from audit.entry e join audit.payload p using (head, seq) where e.kind = 'app.note' order by e.at desc limit 1");
@@ -141,6 +148,28 @@ describe('an erasure', () => {
     await expect(order('.*')).rejects.toThrow('SubjectTooShort');
     expect(await order('A.n')).toEqual({ refused: 'SubjectUnknown' });
     expect(await keeper("audit.order_erasure('Ann', 'arn:x/pia', 'DSR-1', true)")).toEqual({ payloads: 1, calls: 0, runs: 0, waiting: 0 });
+  });
+
+  it('is blocked by a legal hold about somebody else whom the same text mentions, and by one that came after the order', async () => {
+    await note({ text: 'Wilma Rot met Fred Stein' });
+    const hold = (subject: string): Promise<{ legalHold: string }> => keeper("audit.place_legal_hold($1, 'arn:x/pia', 'LIT-2')", subject);
+    const { legalHold } = await hold('fred stein');
+    expect(await order('Wilma Rot')).toEqual({ refused: 'LegalHold' });
+    await keeper("audit.release_legal_hold($1, 'arn:x/pia')", legalHold);
+    const { erasure } = await order('Wilma Rot');
+    const later = await hold('Wilma Rot');
+    const carry = async (): Promise<object> => keeper("audit.carry_out_erasure($1, $2, 'erasures/x.json', 'd')", erasure, JSON.stringify(await places(erasure)));
+    expect(await carry()).toEqual({ refused: 'LegalHold' });
+    expect((await db.owner.query("select from audit.payload where inputs like '%Wilma%'")).rowCount).toBe(1);
+    await keeper("audit.release_legal_hold($1, 'arn:x/pia')", later.legalHold);
+    expect(await carry()).toEqual({ erasure });
+  });
+
+  it('finds a subject through white space, characters that nobody sees, and JSON inside of JSON', async () => {
+    await note({ text: 'saw Nora  \n O\u200bhm there' });
+    await note({ text: JSON.stringify({ inner: JSON.stringify({ name: 'Tom "Tommy" Ray' }) }) });
+    expect(await places((await order('nora ohm')).erasure)).toHaveLength(1);
+    expect(await places((await order('Tom "Tommy" Ray')).erasure)).toHaveLength(1);
   });
 
   it('is refused for two letters', async () => {

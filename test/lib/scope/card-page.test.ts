@@ -21,6 +21,11 @@ describe('the page of a card', () => {
     expect(cardPage({ card: everything, manifests: ALL })).toMatchSnapshot();
   });
 
+  it('says which columns no record keeps', () => {
+    expect(cardPage({ card: card((of) => { of.redact = ['leads.signals']; }), manifests: ALL })).toContain('No record keeps `leads.signals`.');
+    expect(cardPage({ card: card(), manifests: ALL })).not.toContain('No record keeps');
+  });
+
   it('says who approved it, when, and with which key; and when it is not in force', () => {
     expect(cardPage({ card: card(), manifests: ALL, approval: { signed: [{ by: 'appsec@example.com', at: '2026-05-14T14:22:03.000Z', key: 'SHA256:abc', signature: 'x' }], faults: [] } })).toContain('Approved by appsec@example.com on 2026-05-14 with the key `SHA256:abc`.');
     expect(cardPage({ card: card(), manifests: ALL, approval: approvalState({ card: card(), manifests: ALL, tiers: [] }, undefined, []) })).toContain('**Not in force where production data is:** nobody has approved it; it asks for appsec@example.com.');

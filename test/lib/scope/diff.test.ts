@@ -15,6 +15,8 @@ describe('the difference between two cards', () => {
     ['one more column', none, (of) => of.scopes[0].read[0].columns.push('phone'), [`widened: ${S}: reads leads.phone`]],
     ['one column less', (of) => of.scopes[0].read[0].columns.push('phone'), none, [`narrowed: ${S}: no longer reads leads.phone`]],
     ['another table', none, (of) => of.scopes[0].read.push({ table: 'notes', columns: ['text', 'at'] }), [`widened: ${S}: reads notes.text, notes.at`]],
+    ['a column that records leave out', none, (of) => { of.redact = ['leads.signals']; }, ['narrowed: leaves unrecorded leads.signals']],
+    ['a column that records keep again', (of) => { of.redact = ['leads.signals']; }, none, ['widened: no longer leaves unrecorded leads.signals']],
     ['one table less', none, (of) => { of.scopes[0].read = []; }, [`narrowed: ${S}: reads no leads any more`]],
     ['rows', none, (of) => { of.scopes[0].read[0].rows = { city: { equals: 'Berlin' } }; }, [`narrowed: ${S}: rows of leads where city is Berlin`]],
     ['a first read, call and limit', (of) => { of.scopes.push({ scope: 'scope://a.b', call: [{ action: 'x', approval: { tier: 'auto' } }] }); }, (of) => { of.scopes.push({ scope: 'scope://a.b', read: [{ table: 'notes', columns: ['at'] }], call: [{ action: 'x', limits: [{ 'at-most': 1, per: 'run' }], approval: { tier: 'auto' } }] }); }, ['widened: scope://a.b: reads notes.at', 'narrowed: scope://a.b: x: at most 1 a run']],
