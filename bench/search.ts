@@ -14,7 +14,7 @@ const PROMISED_MS = 200;
 
 const FILTERS: Readonly<Record<string, DecisionFilter>> = {
   latest: {}, agent: { agent: 'agent-7', from: '2026-11-10', until: '2026-11-12' }, run: { run: 'run-54321' }, action: { action: 'issue_refund', agent: 'agent-3' }, reference: { reference: 'CRM-777777' },
-  approver: { approver: 'person-42' }, status: { status: 'rejected' }, text: { text: 'quotation 654321' },
+  approver: { approver: 'person-45' }, status: { status: 'rejected' }, text: { text: 'quotation 654321' },
 };
 
 export async function search(progress: (what: string) => void): Promise<Record<string, Row>> {
