@@ -30,6 +30,7 @@ export async function audit(progress: (what: string) => void): Promise<Record<st
     await pool.query(`create table plain_entry (at timestamptz, kind text, login text, agent text, run_id text, decision_id uuid, action text, reference text, approver text, outcome text, facts text);
       create table plain_payload (decision_id uuid, inputs text, output text); create index on plain_entry (decision_id); create index on plain_entry (run_id); create index on plain_entry (agent, at);
       create index on plain_entry (action, at); create index on plain_entry (reference) where reference is not null; create index on plain_entry (approver) where approver is not null;
+      create index on plain_entry (at) where kind = 'call.intent'; create index on plain_entry (kind, at) where outcome not in ('permit', 'hold', 'approve', 'executed');
       create index on plain_payload (decision_id); create index on plain_payload using gin (to_tsvector('simple', coalesce(inputs, '') || ' ' || coalesce(output, '')))`);
     const entry = { kind: 'call.intent', agent: 'outreach-closer', run: 'run-1', decision: DECISION, action: 'send_email', outcome: 'hold', facts: FACTS, inputs: INPUTS, output: OUTPUT };
     const chain = { text: 'select audit.chain($1::json)', name: 'chain' };

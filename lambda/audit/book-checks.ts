@@ -17,6 +17,12 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
       and e.facts::json ->> 'card_digest' = r.card_digest and e.facts::json ->> 'environment' = r.environment and e.facts::json ->> 'starter' = r.starter and e.facts::json ->> 'asked_by' = r.asked_by
       and e.facts::json ->> 'model' is not distinct from r.model and e.reference is not distinct from r.reference and (e.facts::json ->> 'expires_at')::timestamptz >= r.expires_at and (e.facts::json ->> 'request_trusted')::boolean = r.request_trusted) limit 20`,
   },
+  {
+    // What was erased says nothing.
+    sentence: 'a run whose request is not the one it started with',
+    sql: `select distinct r.run_id as what from controls.run r join audit.entry e on e.kind = 'run.started' and e.run_id = r.run_id cross join lateral (select string_agg(p.inputs, '' order by p.chunk) as inputs from audit.payload p where p.head = e.head and p.seq = e.seq and p.at = e.at) p
+      where r.started_at >= :from::timestamptz and r.request is not null and p.inputs is not null and p.inputs::json ->> 'request' is distinct from r.request limit 20`,
+  },
   { sentence: 'a run that was started and is gone', sql: "select e.run_id as what from audit.entry e where e.kind = 'run.started' and e.at >= :from::timestamptz and not exists (select from controls.run r where r.run_id = e.run_id) limit 20" },
   { sentence: 'a call that no entry decided as it is', sql: `select c.decision_id::text as what from gate.call c where c.at >= :from::timestamptz and not exists (${intent}) limit 20` },
   { sentence: 'a call whose parameters are not those that were decided on', sql: `select c.decision_id::text as what from gate.call c join audit.entry e on e.kind = 'call.intent' and e.decision_id = c.decision_id where c.at >= :from::timestamptz and c.parameters is distinct from coalesce(${text}, case when c.salt = '' then '{}' end) and not (c.salt = '' and c.parameters = '{}') limit 20` },

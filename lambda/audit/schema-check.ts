@@ -23,8 +23,15 @@ export const SCHEMA_QUERIES = {
   hooks: `select c.oid::regclass::text || ' has ' || h.what as what from (
       select tgrelid as oid, 'the trigger ' || tgname as what from pg_catalog.pg_trigger where not tgisinternal
       union all select ev_class, 'the rule ' || rulename from pg_catalog.pg_rewrite where rulename <> '_RETURN'
-      union all select oid, 'row security' from pg_catalog.pg_class where relrowsecurity) h
+      union all select oid, 'row security' from pg_catalog.pg_class where relrowsecurity
+      -- Whoever may write past the functions; the owner may, as does any superuser, which is what the chains are for.
+      union all select c.oid, 'the right ' || a.privilege_type || ' for ' || coalesce(a.grantee::regrole::text, 'PUBLIC') from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a where a.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'REFERENCES') and a.grantee <> c.relowner
+      union all select t.attrelid, 'the right ' || a.privilege_type || ' for ' || coalesce(a.grantee::regrole::text, 'PUBLIC') from pg_catalog.pg_attribute t, pg_catalog.aclexplode(t.attacl) a where a.privilege_type <> 'SELECT') h
     join pg_catalog.pg_class c on c.oid = h.oid join pg_catalog.pg_namespace n on n.oid = c.relnamespace where n.nspname in (select json_array_elements_text(:schemas::json)) order by 1`,
+  // Postgres' own have lower numbers than any that came later.
+  planted: `select what from (select oid, 'the function ' || proname as what from pg_catalog.pg_proc where pronamespace = 'pg_catalog'::regnamespace union all select oid, 'the operator ' || oprname from pg_catalog.pg_operator where oprnamespace = 'pg_catalog'::regnamespace
+      union all select oid, 'the type ' || typname from pg_catalog.pg_type where typnamespace = 'pg_catalog'::regnamespace union all select oid, 'the cast from ' || castsource::regtype || ' to ' || casttarget::regtype from pg_catalog.pg_cast
+      union all select oid, 'the relation ' || relname from pg_catalog.pg_class where relnamespace = 'pg_catalog'::regnamespace) p where p.oid >= 16384 order by 1`,
 } as const;
 
 export const SCHEMAS_JSON = JSON.stringify(SCHEMAS);
@@ -34,7 +41,7 @@ export const SCHEMAS_JSON = JSON.stringify(SCHEMAS);
  *
  * @param local whether the clock may be a moved one.
  */
-export function schemaFindings(controlsName: string, { functions, relations, hooks, path }: Readonly<Record<keyof typeof SCHEMA_QUERIES, readonly Record<string, unknown>[]>>, local: boolean): Finding[] {
+export function schemaFindings(controlsName: string, { functions, relations, hooks, path, planted }: Readonly<Record<keyof typeof SCHEMA_QUERIES, readonly Record<string, unknown>[]>>, local: boolean): Finding[] {
   const expected = relationsOf(controlsName);
   const made = functionsOf(controlsName);
   const found = new Map<string, FunctionText[]>();
@@ -53,6 +60,7 @@ export function schemaFindings(controlsName: string, { functions, relations, hoo
       return (month ? 'r' : expected.get(String(name))) === kind ? [] : [`${String(name)} is ${KINDS[String(kind)] ?? 'something'} that this version does not make`];
     }),
     ...[...expected.keys()].filter((name) => !relations.some((relation) => relation.name === name)).map((name) => `${name} is gone`),
+    ...planted.map(({ what }) => `${String(what)} is not Postgres' own, and stands where Postgres looks first`),
     ...path.filter(({ path: of }) => String(of) !== DEFAULT_PATH).map(({ path: of }) => `search_path of this login is ${String(of)}: functions of others may answer in place of Postgres' own`),
   ];
   return sentences.map((sentence) => ({ problem: 'schema altered', entries: sentence.split(' ')[0] ?? '', decisionId: null, sentence }));

@@ -17,6 +17,18 @@ export interface DecisionFilter {
   readonly text?: string;
 }
 
+/**
+ * Which entry gives a decision its status, where an index of exceptions has it: few decisions of a good log are among these, and they are
+ * what one looks for. What still waits is in the book of holds, which `audit verify` compares with the log. Any other status is found by
+ * looking at the newest.
+ */
+const EXCEPTION = "outcome not in ('permit', 'hold', 'approve', 'executed')";
+const exception = (kind: string, outcome?: string): string => `select decision_id from audit.entry where ${EXCEPTION} and kind = '${kind}'${outcome === undefined ? '' : ` and outcome = '${outcome}'`}`;
+const CANDIDATES: Readonly<Record<string, string>> = {
+  denied: exception('call.intent', 'deny'), refused: exception('call.outcome', 'refused'), failed: exception('call.outcome', 'failed'), rejected: exception('hold.rejected'), expired: exception('hold.expired'), cancelled: exception('hold.cancelled'),
+  held: "select decision_id from hold.hold where status = 'pending'",
+};
+
 /** One condition a filter. Those on columns of the entry come down to an index of it. */
 const CONDITIONS: Readonly<Record<keyof DecisionFilter, string>> = {
   agent: 'agent = :agent',
@@ -34,7 +46,9 @@ const CONDITIONS: Readonly<Record<keyof DecisionFilter, string>> = {
 /** The newest decisions that a filter lets through, newest first. */
 export function searchSql(filter: DecisionFilter, limit: number): { sql: string; values: Record<string, string | number> } {
   const given = (Object.entries(filter) as [keyof DecisionFilter, string | undefined][]).filter((pair): pair is [keyof DecisionFilter, string] => pair[1] !== undefined);
-  const where = given.length > 0 ? ` where ${given.map(([name]) => CONDITIONS[name]).join(' and ')}` : '';
+  const candidates = [CANDIDATES[filter.status ?? ''], filter.verdict === 'deny' ? CANDIDATES.denied : undefined].filter((sql) => sql !== undefined);
+  const conditions = [...given.map(([name]) => CONDITIONS[name]), ...candidates.map((sql) => `decision_id in (${sql})`)];
+  const where = given.length > 0 ? ` where ${conditions.join(' and ')}` : '';
   return {
     sql: `${DECISIONS}${where} order by d.time desc limit :limit::int`,
     values: { ...Object.fromEntries(given.map(([name, value]) => [name, (name === 'from' || name === 'until') && !/(Z|[+-]\d\d:?\d\d)$/.test(value) ? `${value}Z` : value])), limit },

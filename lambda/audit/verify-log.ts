@@ -108,6 +108,6 @@ async function viewFindings(source: LogSource): Promise<Finding[]> {
 }
 
 async function schema(source: LogSource, controlsName: string, local: boolean): Promise<Finding[]> {
-  const read = (name: keyof typeof SCHEMA_QUERIES): Promise<Record<string, unknown>[]> => source.rows(SCHEMA_QUERIES[name], name === 'path' ? {} : { schemas: SCHEMAS_JSON });
-  return schemaFindings(controlsName, { functions: await read('functions'), relations: await read('relations'), hooks: await read('hooks'), path: await read('path') }, local);
+  const read = (name: keyof typeof SCHEMA_QUERIES): Promise<Record<string, unknown>[]> => source.rows(SCHEMA_QUERIES[name], name === 'path' || name === 'planted' ? {} : { schemas: SCHEMAS_JSON });
+  return schemaFindings(controlsName, { functions: await read('functions'), relations: await read('relations'), hooks: await read('hooks'), path: await read('path'), planted: await read('planted') }, local);
 }

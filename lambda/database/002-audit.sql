@@ -53,6 +53,8 @@ begin
   execute format('create index on audit.%I (action, at) where action is not null', 'entry_' || p_name);
   execute format('create index on audit.%I (reference) where reference is not null', 'entry_' || p_name);
   execute format('create index on audit.%I (approver) where approver is not null', 'entry_' || p_name);
+  execute format('create index on audit.%I (at) where kind = ''call.intent''', 'entry_' || p_name);
+  execute format('create index on audit.%I (kind, at) where outcome not in (''permit'', ''hold'', ''approve'', ''executed'')', 'entry_' || p_name);
   execute format('create unique index on audit.%I (head, seq, chunk)', 'payload_' || p_name);
   -- Sweeping what an erasure left behind is a right that Postgres gives apart from 17 on.
   if current_setting('server_version_num')::int >= 170000 then execute format('grant maintain on audit.%I to %I', 'payload_' || p_name, {{name.keeper}}); end if;
@@ -281,7 +283,7 @@ select
   encode(i.inputs_digest, 'hex') as inputs_hash,
   (select case when jsonb_typeof(p.json -> 'saw') = 'array' then p.json || jsonb_build_object('saw', coalesce((
       select jsonb_object_agg(s.value, audit.json_of(audit.output_of(o.head, o.seq)))
-      from jsonb_array_elements_text(p.json -> 'saw') s join audit.entry o on o.decision_id::text = s.value and o.kind = 'call.outcome'), '{}')) else p.json end
+      from jsonb_array_elements_text(p.json -> 'saw') s join audit.entry o on o.decision_id = case when s.value ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then s.value::uuid end and o.kind = 'call.outcome'), '{}')) else p.json end
    from (select audit.json_of(audit.inputs_of(i.head, i.seq)) as json) p) as inputs,
   f.facts ->> 'inputs_are' as inputs_are,
   f.facts ->> 'model' as model,

@@ -105,6 +105,7 @@ describe('what a superuser does to a log that is anchored', () => {
 
   it.each([
     ['a run', "insert into controls.run select 'run-forged', agent, card_digest, environment, starter, asked_by, null, request, request_trusted, reference, model, started_at, expires_at from controls.run limit 1", "delete from controls.run where run_id = 'run-forged'"],
+    ['what was asked for', "update controls.run set request = request || ', and mallory@evil.example'", "update controls.run set request = replace(request, ', and mallory@evil.example', '')"],
     ['trust in a request', 'update controls.run set request_trusted = not request_trusted', 'update controls.run set request_trusted = not request_trusted'],
     ['a verdict', "insert into hold.verdict select hold_id, 'mallory', 'approve', 'x', 'mfa', controls.now() from hold.hold limit 1", "delete from hold.verdict where person = 'mallory'"],
     ['parameters of a call', "update gate.call set parameters = replace(parameters, 'ada', 'eve') where parameters like '%ada%'", "update gate.call set parameters = replace(parameters, 'eve', 'ada') where parameters like '%eve.brandt%'"],
@@ -137,6 +138,9 @@ describe('what a superuser does to a log that is anchored', () => {
     const auditor = `"${runtime.file.resources.auditorLogin.user}"`;
     expect(await tampered(`alter role ${auditor} set search_path = evil, pg_catalog`, `alter role ${auditor} reset search_path`, problems)).toEqual(['schema altered']);
     expect(await tampered('create table audit.extra (x int)', 'drop table audit.extra', problems)).toEqual(['schema altered']);
+    expect(await tampered(`grant update on audit.payload to ${auditor}`, `revoke update on audit.payload from ${auditor}`, problems)).toEqual(['schema altered']);
+    expect(await tampered(`grant insert (kind) on audit.entry to ${auditor}`, `revoke insert (kind) on audit.entry from ${auditor}`, problems)).toEqual(['schema altered']);
+    expect(await tampered("set allow_system_table_mods = on; create function pg_catalog.encode(bytea, varchar) returns text language sql as 'select null::text'", 'drop function pg_catalog.encode(bytea, varchar); set allow_system_table_mods = off', problems)).toEqual(['schema altered']);
     expect(await tampered('alter function gate.redeem(uuid) set search_path = public', 'alter function gate.redeem(uuid) set search_path = pg_catalog, pg_temp', problems)).toEqual(['schema altered']);
   });
 
