@@ -1,0 +1,23 @@
+/** The command that the README begins with, in a checkout of its own: a start builds what other tests read. */
+import { execFile } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const root = join(__dirname, '..', '..');
+const checkout = mkdtempSync(join(tmpdir(), 'agent-controls-start-'));
+afterAll(() => { rmSync(checkout, { recursive: true, force: true }); });
+
+it('plays the story of the README to its end, and says so in one line of JSON', async () => {
+  const made = ['node_modules', 'dist', 'cdk.out', 'coverage', 'test', '.git', '.agent-controls'];
+  cpSync(root, checkout, { recursive: true, filter: (path) => !made.includes(relative(root, path)) });
+  symlinkSync(join(root, 'node_modules'), join(checkout, 'node_modules'));
+  const { stdout, stderr } = await run('npm', ['start', '--silent', '--', '--once', '--json', '--port', '0'], { cwd: checkout });
+  const summary = JSON.parse(stdout) as { ok: boolean; local: boolean; steps: { ok: boolean }[]; verification: { ok: boolean } };
+  expect(summary).toMatchObject({ ok: true, local: true, verification: { ok: true } });
+  expect(summary.steps.length).toBeGreaterThan(5);
+  expect(stderr).toMatch(/Checkpoint \d+ is signed, 0 entries are newer/);
+}, 120_000);
