@@ -22,8 +22,9 @@ export default defineAction({
     subject: param.text({ maxLength: 120 }),
     body: param.text({ maxLength: 8_000 }),
   },
+  reach: 'outward',
+  asks: ['follow up', 'mail', 'e-mail', 'email', 'write to'],
   sinks: ['to'],
-  returns: 'trusted',
   writes: ['lead_notes.lead_id', 'lead_notes.note'],
   before: () => Promise.resolve(undefined), // nothing of ours is overwritten
   execute: async ({ to, subject, body }, { idempotencyKey, wrote }) => {

@@ -7,8 +7,10 @@ export default defineAction({
     customer_id: param.references('customer.id'),
     tier: param.oneOf('free', 'growth', 'enterprise'),
   },
-  sinks: [], // a tier goes nowhere: it stays in our own row
-  returns: 'trusted',
+  reach: 'internal',
+  asks: ['tier', 'tiers'],
+  sinks: ['customer_id'],
+  returns: { customer_id: { type: 'customer.id', trusted: true } },
   reads: ['customer.id', 'customer.tier'],
   writes: ['customer.tier'],
   before: ({ customer_id }, { sql }) => sql.one<{ tier: string }>`select tier from customer where id = ${customer_id} for update`,

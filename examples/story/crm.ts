@@ -4,7 +4,7 @@ import { asAgent, Scene, verdict } from './scene';
 
 export async function crm(runtime: LocalRuntime, { tell, note }: Scene): Promise<string> {
   tell.doing('usage-report asks crm-tierer to look at C_201, and its program starts the run');
-  const run = await runtime.startAsked('crm-tierer', { text: 'C_201 passed 1,000 calls a month.', reference: 'USAGE-2026-05' });
+  const run = await runtime.startAsked('crm-tierer', { text: 'C_201 passed 1,000 calls a month: see to its tier.', reference: 'USAGE-2026-05' });
   const read = await run.call('read_customer', { columns: ['company', 'monthly_usage', 'tier'], where: { id: 'C_201' } }, { reason: 'see its usage' });
   note('reads the customer', 'permit', verdict(read));
   note('sets its tier to growth', 'permit', verdict(await run.call('update_tier', { customer_id: 'C_201', tier: 'growth' }, { reason: 'usage is above 1,000' })));

@@ -4,13 +4,14 @@
  * Outside the jsii face on purpose: functions and generics are what makes a missing reverse a compile error, and jsii has
  * neither. The two sides meet in data only: a bundle describes itself as a manifest, and `ActionCode.fromEntry` reads that.
  */
-import type { Manifest, ReverseManifest } from '../../lib/scope/manifest';
+import type { Manifest, Reach, ReturnedField, ReverseManifest } from '../../lib/scope/manifest';
 import { actionHandler } from './handler';
 import type { Parameters, Values } from './parameters';
 import type { ActionAnswer, ActionRequest } from './protocol';
 import type { Sql } from './sql';
 
 export { param } from './parameters';
+export type { Reach, ReturnedField } from '../../lib/scope/manifest';
 export type { Money, Parameter, Parameters, Values } from './parameters';
 export type { ActionAnswer, ActionRequest } from './protocol';
 export type { Sql } from './sql';
@@ -50,8 +51,11 @@ interface Declaration<P extends Parameters> {
   /** One sentence for the model and for the reviewer. */
   readonly description: string;
   readonly parameters: P;
-  /** Whether text in the result may steer later calls. */
-  readonly returns: 'trusted' | 'untrusted';
+  /**
+   * Fields of the records that it returns, by name: `{ id: { type: 'leads.id', trusted: true } }`. What is not named here is prose that anybody may
+   * have written, and vouches for nothing.
+   */
+  readonly returns?: Readonly<Record<string, ReturnedField>>;
   /** Parameters that decide where the effect goes or whose it is. Write `[]` to say that there are none. */
   readonly sinks: readonly (keyof P & string)[];
   /** Columns that its SQL reads, as `table.column`: granted to the login of an agent whose card calls it. */
@@ -62,14 +66,20 @@ interface Declaration<P extends Parameters> {
 
 /** An action that changes something. */
 export interface WriteDeclaration<P extends Parameters, Before, Result> extends Declaration<P> {
+  /** How far the effect reaches: `internal`, `outward` (out of our systems, money, contracts), `destructive`, or `privileged` (publishing, credentials, rights). */
+  readonly reach: Reach;
+  /** Words in a trusted request that ask for it, such as `pay back`; a call that no words ask for is held. */
+  readonly asks: readonly [string, ...string[]];
   /** The before-image, read and locked in the transaction of `execute`. */
   readonly before: (parameters: Values<P>, context: ActionContext) => Promise<Before>;
   readonly execute: (parameters: Values<P>, context: ActionContext, before: NoInfer<Before>) => Promise<Result>;
   readonly reverse: Reverse<P, NoInfer<Before>, NoInfer<Result>>;
 }
 
-/** An action that only looks. */
+/** An action that only looks. What decides where it looks outside, such as an address or a search text, is a sink: it carries data out. */
 export interface QueryDeclaration<P extends Parameters, Result> extends Declaration<P> {
+  /** How far it reaches: `outward` where it asks somebody else's system. @default internal */
+  readonly reach?: Reach;
   readonly execute: (parameters: Values<P>, context: ActionContext) => Promise<Result>;
 }
 
@@ -95,7 +105,7 @@ export function defineAction<const P extends Parameters, Before, Result>(declara
     return { image, result: await execute(parameters, context, image) };
   };
   return {
-    ...described(declaration, 'write', reverseManifest(reverse)),
+    ...described(declaration, 'write', declaration.reach, declaration.asks, reverseManifest(reverse)),
     handler: actionHandler(async (parameters, context) => (await run(parameters as Values<P>, context)).result),
     async rehearse(parameters, context) {
       const { image, result } = await run(parameters, context);
@@ -116,7 +126,7 @@ export function defineAction<const P extends Parameters, Before, Result>(declara
 /** Declares an action that only looks. */
 export function defineQuery<const P extends Parameters, Result>(declaration: QueryDeclaration<P, Result>): Action<P, Result> {
   return {
-    ...described(declaration, 'read', undefined),
+    ...described(declaration, 'read', declaration.reach ?? 'internal', [], undefined),
     handler: actionHandler((parameters, context) => declaration.execute(parameters as Values<P>, context)),
     async rehearse(parameters, context) {
       return { result: await declaration.execute(parameters, context), undo: () => Promise.resolve(true) };
@@ -124,13 +134,13 @@ export function defineQuery<const P extends Parameters, Result>(declaration: Que
   };
 }
 
-function described<P extends Parameters>(declaration: Declaration<P>, effect: 'read' | 'write', reverse: ReverseManifest | undefined): { actionName: string; parameters: P; manifest: Manifest } {
-  const { name, description, parameters, sinks, returns, reads, writes } = declaration;
+function described<P extends Parameters>(declaration: Declaration<P>, effect: 'read' | 'write', reach: Reach, asks: readonly string[], reverse: ReverseManifest | undefined): { actionName: string; parameters: P; manifest: Manifest } {
+  const { name, description, parameters, sinks, returns = {}, reads, writes } = declaration;
   return {
     actionName: name,
     parameters,
     manifest: {
-      name, description, effect, sinks, returns,
+      name, description, effect, reach, asks, sinks, returns,
       parameters: Object.fromEntries(Object.entries(parameters).map(([key, { manifest }]) => [key, manifest])),
       ...(reverse ? { reverse } : {}), ...(reads ? { reads } : {}), ...(writes ? { writes } : {}),
     },

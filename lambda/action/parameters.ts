@@ -25,6 +25,16 @@ export const param = {
   text: (options: { readonly maxLength: number; readonly dataClass?: string }): Parameter<string> => ({ manifest: { type: 'text', ...options } }),
   /** One e-mail address. */
   email: (options: { readonly dataClass?: string } = {}): Parameter<string> => ({ manifest: { type: 'email', ...options } }),
+  /** One account number, such as an IBAN. */
+  iban: (options: { readonly dataClass?: string } = {}): Parameter<string> => ({ manifest: { type: 'iban', ...options } }),
+  /** One web address. */
+  url: (options: { readonly dataClass?: string } = {}): Parameter<string> => ({ manifest: { type: 'url', ...options } }),
+  /** A name that systems know something by: of a `person`, a `channel`, a `file`. Names of one kind are compared with each other. */
+  name: (of: string, options: { readonly dataClass?: string } = {}): Parameter<string> => ({ manifest: { type: 'name', of, ...options } }),
+  /** A day, `YYYY-MM-DD`. */
+  date: (): Parameter<string> => ({ manifest: { type: 'date' } }),
+  /** What may be switched on; `words` in a trusted request ask for it. */
+  flag: (...words: readonly string[]): Parameter<boolean> => ({ manifest: { type: 'flag', words } }),
   /** One of a few words. */
   oneOf: <const V extends readonly string[]>(...values: V): Parameter<V[number]> => ({ manifest: { type: 'one-of', values } }),
   /** A whole number within bounds, both included. */
@@ -33,4 +43,6 @@ export const param = {
   money: (options: { readonly currencies: readonly string[] }): Parameter<Money> => ({ manifest: { type: 'money', ...options } }),
   /** The key of a row: `references('leads.id')`. A card may then say which rows, in the row's own columns. */
   references: (column: `${string}.${string}`): Parameter<string> => ({ manifest: { type: 'reference', references: column } }),
+  /** A parameter that a call may leave out. */
+  optional: <T>({ manifest }: Parameter<T>): Parameter<T | undefined> => ({ manifest: { ...manifest, optional: true } }),
 };

@@ -1,17 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { AssumeRoleCommandOutput } from '@aws-sdk/client-sts';
-import * as v from 'valibot';
 import { agentRoleName, agentSecretName, SCOPE_STAGE } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
-import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
-import { identifier, parse, plainText, reference } from '../http/parse';
+import { Ask, StartAsked, StartRun } from '../http/bodies';
+import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
+import { parse } from '../http/parse';
 import { sessionPolicy } from './session-policy';
-
-const Asked = v.strictObject({ text: plainText(8_000), reference: v.optional(reference()) });
-const Ask = v.strictObject({ request: Asked });
-const StartRun = v.strictObject({ request: Asked, model: v.optional(identifier(100)) });
-const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 'the id that the trigger was given is expected')), model: v.optional(identifier(100)) });
 
 /** `POST /agents/{agent}/requests`: what a trigger asks. It gets an id to hand on, and no credentials. */
 async function ask(agent: string, { body, caller }: HttpRequest): Promise<HttpResponse> {

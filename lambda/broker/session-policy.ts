@@ -1,4 +1,5 @@
 import { CROWN_JEWELS } from '../../lib/scope/compile-aws';
+import { RUN_ROUTES } from '../../lib/scope/names';
 
 /**
  * The session policy of every run: small, fixed, and a third refusal of the crown jewels should role and boundary ever be too
@@ -12,7 +13,7 @@ export function sessionPolicy(apiArn: string): string {
     Statement: [
       { Effect: 'Allow', Action: '*', Resource: '*' },
       { Effect: 'Deny', Action: CROWN_JEWELS, Resource: '*' },
-      { Effect: 'Deny', Action: 'execute-api:Invoke', NotResource: ['POST/calls', 'GET/holds/*'].map((route) => `${apiArn}/*/${route}`) },
+      { Effect: 'Deny', Action: 'execute-api:Invoke', NotResource: RUN_ROUTES.map(([method, path]) => `${apiArn}/*/${method}${path}`) },
     ],
   });
 }

@@ -26,6 +26,18 @@ create table gate.usage (
 
 create index on gate.usage (agent, limit_key, for_each, at) where not released;
 
+-- What runs know of values: how well each is vouched for, what must not leave, and what an agent wrote that nothing vouched for.
+create table gate.value (
+  decision_id uuid not null references gate.call on delete cascade, run_id text not null, type text not null, value text not null,
+  level smallint not null check (level between 0 and 2), private boolean not null default false, written boolean not null default false
+);
+
+create index on gate.value (run_id, type, md5(value));
+
+create index on gate.value (type, md5(value)) where written;
+
+create index on gate.value (decision_id);
+
 create table hold.hold (
   hold_id uuid primary key, decision_id uuid not null unique references gate.call, run_id text not null, agent text not null, action text not null,
   tier text not null, kind text not null check (kind in ('verify', 'human')), approvers text[] not null, people int not null, digest text not null,
@@ -118,7 +130,7 @@ declare
 begin
   if v_run.run_id is null then return json_build_object('refused', 'RunUnknown'); end if;
   return json_build_object(
-    'run', v_run.run_id, 'agent', v_run.agent, 'cardDigest', v_run.card_digest, 'model', v_run.model, 'reference', v_run.reference,
+    'today', to_char(controls.now() at time zone 'UTC', 'YYYY-MM-DD'), 'run', v_run.run_id, 'agent', v_run.agent, 'cardDigest', v_run.card_digest, 'model', v_run.model, 'reference', v_run.reference,
     'request', v_run.request, 'requestTrusted', v_run.request_trusted,
     'replay', (select json_build_object('answer', c.answer::json, 'status', c.status, 'action', c.action, 'same', c.parameters = p_parameters)
       from gate.call c where c.run_id = v_run.run_id and c.call_id = p_call),
@@ -153,6 +165,25 @@ declare
 begin
   execute p_sql into v_holds using p_key;
   return coalesce(v_holds, false);
+end $$;
+
+-- How well values are vouched for in a run: by what it read, and by registers in tables. What an agent wrote without anybody's word for it
+-- is vouched for by nobody, wherever it is read again. Says as well which words in a row are quotations of what anybody may have written.
+create function gate.provenance(p_principal text, p_asked text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_run controls.run := (select r from controls.run r where r.principal_id = p_principal);
+  v_scope json := (select s.compiled::json from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
+begin
+  return json_build_object(
+    'levels', coalesce((
+      select json_agg(case when exists (select from gate.value w where w.written and w.type = a.type and md5(w.value) = md5(a.value) and w.value = a.value) then 0 else greatest(
+        coalesce((select max(v.level) from gate.value v where v.run_id = v_run.run_id and v.type = a.type and md5(v.value) = md5(a.value) and v.value = a.value), 0),
+        case when exists (select from json_array_elements(v_scope -> 'counterparties' -> 'queries') q where q.value ->> 'type' = a.type and gate.row_holds(q.value ->> 'sql', a.value)) then 1 else 0 end) end order by a.n)
+      from rows from (json_to_recordset(p_asked::json -> 'values') as (type text, value text)) with ordinality a(type, value, n)), '[]'),
+    'private', coalesce((select json_agg(p.value) from (select distinct v.value from gate.value v where v.run_id = v_run.run_id and v.private limit 500) p where (p_asked::json ->> 'private')::boolean), '[]'),
+    'unread', exists (select from gate.value v where v.run_id = v_run.run_id and v.type = 'cut') or (select count(*) from gate.value v where v.run_id = v_run.run_id and v.private) > 500,
+    'quoted', coalesce((select json_agg(q.n - 1 order by q.n) from json_array_elements_text(p_asked::json -> 'phrases') with ordinality q(phrase, n)
+      where exists (select from gate.value v where v.run_id = v_run.run_id and v.type = 'prose' and strpos(v.value, ' ' || q.phrase || ' ') > 0)), '[]'));
 end $$;
 
 -- The first windowed limit that one more call would exceed, or null. The row of the agent is locked, so that of two calls not both
@@ -222,8 +253,8 @@ begin
     v_verdict := 'hold';
     v_reasons := v_reasons || to_jsonb(format('StandingExpired: the standing approval of %s ended on %s', v_rule ->> 'grantedBy', v_rule ->> 'until'));
   end if;
-  if v_verdict = 'hold' and v_kind in ('auto', 'standing') then
-    -- Doubt about a call that nobody would have been asked about goes to the strictest tier there is for people.
+  if v_verdict = 'hold' and (v_kind in ('auto', 'standing') or (v_kind = 'verify' and ((c ->> 'doubted')::boolean is true or v_limit is not null))) then
+    -- Doubt about a call that nobody would have been asked about, or that a verifier would have been, goes to the strictest tier there is for people.
     select name, kind, window_seconds, people, case when cardinality(v_approvers) > 0 then v_approvers else approvers end into v_tier, v_kind, v_window, v_people, v_approvers
       from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
     if not found then v_verdict := 'deny'; v_reasons := v_reasons || '"NoTierForPeople: the hold queue has no human tier"'; end if;
@@ -245,7 +276,7 @@ begin
   perform gate.entry('call.intent', v_run, json_build_object('decision', v_decision, 'action', c ->> 'action', 'outcome', v_verdict, 'reference', coalesce(c ->> 'reference', v_run.reference)),
     json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r),
     'hold', v_hold, 'hold_until', v_until, 'people', case when v_hold is not null then v_people end, 'approvers', case when v_hold is not null then array_to_json(v_approvers) end, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'model', v_run.model,
-    'handler_clock', c ->> 'clock', 'redacted', c -> 'redacted', 'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
+    'provenance', c -> 'provenance', 'handler_clock', c ->> 'clock', 'redacted', c -> 'redacted', 'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
   insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'),
     v_run.environment, c ->> 'manifestDigest', (select a.bundle_digest from controls.action a where a.name = c ->> 'action'), c ->> 'ruleId',
     v_rule -> 'row' ->> 'sql', v_parameters ->> (v_rule -> 'row' ->> 'parameter'), v_verdict, v_answer::text, null,
@@ -256,6 +287,7 @@ begin
       select v_decision, v_run.agent, l.value ->> 'key', gate.for_each(l.value, v_parameters), v_run.run_id, gate.amount(l.value, v_parameters), controls.now()
       from json_array_elements(v_rule -> 'limits') l where gate.amount(l.value, v_parameters) < 'Infinity';
   end if;
+  insert into gate.value select v_decision, v_run.run_id, u.type, u.value, 0 from json_to_recordset(c -> 'unvouched') as u(type text, value text) where v_verdict <> 'deny';
   if v_verdict = 'permit' then
     insert into gate.ticket select decision_id, digest, 'permit', controls.now() from gate.call where decision_id = v_decision;
   elsif v_verdict = 'hold' then
@@ -304,6 +336,7 @@ begin
   update gate.call set status = 'executing' where decision_id = p_decision;
   return json_build_object('decisionId', p_decision, 'agent', v_call.agent, 'run', v_call.run_id, 'action', v_call.action, 'kind', v_tool ->> 'kind', 'table', v_tool ->> 'table', 'columns', v_tool -> 'columns',
     'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'justification', v_call.justification,
+    'request', case when v_run.request_trusted then v_run.request end, 'effect', v_tool ->> 'effect', 'returns', v_tool -> 'returns',
     'redact', (select s.compiled::json -> 'redact' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment));
 end $$;
 
@@ -312,6 +345,8 @@ begin
   update gate.ticket set settled_at = controls.now() where decision_id = p_call.decision_id;
   update gate.call set status = p_status, result = p_result where decision_id = p_call.decision_id;
   -- A failed or unknown outcome keeps its reservation: it may have had an effect.
+  -- What a person approved, the person vouched for.
+  if p_status <> 'refused' then update gate.value set written = true where decision_id = p_call.decision_id and p_call.verdict = 'permit'; end if;
   if p_status = 'refused' then update gate.usage set released = true where decision_id = p_call.decision_id; end if;
   perform gate.entry('call.outcome', p_run, json_build_object('decision', p_call.decision_id, 'action', p_call.action, 'outcome', p_status), json_build_object('bundle_digest', p_more ->> 'bundle', 'handler_clock', p_more ->> 'clock', 'redacted', p_more -> 'redacted',
     'effect', (select s.compiled::json -> 'tools' -> p_call.action ->> 'effect' from controls.scope s where s.agent = p_run.agent and s.card_digest = p_run.card_digest and s.environment = p_run.environment)),
@@ -320,7 +355,7 @@ end $$;
 
 -- Records what came of a redeemed ticket, once. Where nobody reported for so long that the intent was closed as unknown, a report is what
 -- really happened, and still counts.
-create function gate.outcome(p_decision uuid, p_status text, p_result text, p_writes text, p_bundle text, p_redacted text, p_clock text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function gate.outcome(p_decision uuid, p_status text, p_result text, p_writes text, p_bundle text, p_redacted text, p_values text, p_clock text) returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_ticket gate.ticket;
   v_call gate.call;
@@ -333,6 +368,7 @@ begin
   v_call := (select c from gate.call c where c.decision_id = p_decision);
   v_run := (select r from controls.run r where r.run_id = v_call.run_id);
   perform gate.settle(v_call, v_run, p_status, p_result, p_writes::json, json_build_object('bundle', p_bundle, 'redacted', p_redacted::json, 'clock', p_clock));
+  insert into gate.value select p_decision, v_run.run_id, u.type, u.value, u.level, coalesce(u.private, false) from json_to_recordset(p_values::json) as u(type text, value text, level smallint, private boolean);
   return true;
 end $$;
 

@@ -146,9 +146,9 @@ revoke all on all functions in schema gate, hold from public;
 
 grant execute on function gate.ask(text, text, text, text), gate.start_run(text, text, text, text, text, uuid, text, text, int), gate.bind_run(text, text) to {{role.broker}};
 
-grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.refuse(text, text) to {{role.gate}};
+grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.provenance(text, text), gate.refuse(text, text) to {{role.gate}};
 
-grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text, text, text), hold.claim(uuid) to {{role.executor}};
+grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text, text, text, text), hold.claim(uuid) to {{role.executor}};
 
 grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
 

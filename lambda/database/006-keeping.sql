@@ -132,6 +132,7 @@ begin
   update audit.payload p set output = null, output_salt = null
     from unnest(v_places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:output';
   update gate.call set parameters = '{}', salt = '\x', result = null, justification = null, answer = (answer::jsonb - 'reasons')::text, row_key = null where decision_id = any (v_erasure.decisions);
+  delete from gate.value where decision_id = any (v_erasure.decisions);
   update gate.usage set for_each = 'erased ' || gen_random_uuid() where decision_id = any (v_erasure.decisions) and for_each <> '';
   update hold.verdict v set reason = '' from hold.hold h where h.hold_id = v.hold_id and h.decision_id = any (v_erasure.decisions);
   update controls.run set request = null where run_id = any (v_erasure.runs);

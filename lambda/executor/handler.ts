@@ -4,8 +4,10 @@ import { arg, callFunction, required } from '../database/connection';
 import { handlerName } from '../../lib/scope/names';
 import { readActionName } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
+import type { ReturnedField } from '../../lib/scope/manifest';
 import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
+import { returnedValues } from '../provenance/returned';
 
 /** A permitted call, or an approved hold. Ids only: everything else is in Postgres, where nobody between here and there can change it. */
 type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string };
@@ -16,6 +18,10 @@ interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
   readonly function: string | null;
   readonly table: string | null;
   readonly columns: readonly string[] | null;
+  /** What was asked of the run, if that is trusted. */
+  readonly request: string | null;
+  readonly effect: 'read' | 'write';
+  readonly returns: Readonly<Record<string, ReturnedField>>;
   /** Columns, as `table.column`, that no record keeps. */
   readonly redact: readonly string[] | null;
   readonly salt: string;
@@ -38,9 +44,10 @@ export async function handler(event: ExecutorEvent): Promise<object> {
   const given = await redact(answer.error === undefined ? answer.result ?? null : { error: answer.error });
   const kept = withoutColumns(given, ticket);
   const writes = await redact(answer.writes);
+  const values = outcome.status === 'executed' ? returnedValues(given.value, ticket.returns, ticket.request, ticket.effect === 'write') : [];
   await callFunction('gate.outcome', {
     decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(canonicalJson(kept.value)),
-    writes: arg.text(canonicalJson(writes.value)), bundle: arg.text(answer.bundleDigest), redacted: arg.text(JSON.stringify([...new Set([...kept.kinds, ...writes.kinds])].sort())), clock: arg.text(new Date().toISOString()),
+    writes: arg.text(canonicalJson(writes.value)), bundle: arg.text(answer.bundleDigest), redacted: arg.text(JSON.stringify([...new Set([...kept.kinds, ...writes.kinds])].sort())), values: arg.text(JSON.stringify(values)), clock: arg.text(new Date().toISOString()),
   });
   await anchorSoon();
   return outcome.status === 'executed' ? { status: 'executed', result: given.value } : { status: outcome.status, error: answer.error };

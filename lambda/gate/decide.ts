@@ -1,7 +1,7 @@
 import { Validator } from '@cfworker/json-schema';
 import type { Rule, Tool } from '../../lib/scope/compile';
 import type { PolicySet } from './policy-set';
-import { namedBy } from './provenance';
+import { Asked, doubts, Lookup, lookup, Provenance } from './doubts';
 
 /** A call as the agent proposed it. */
 export interface Proposal {
@@ -21,6 +21,12 @@ export interface Known {
   readonly rowsHold: readonly string[];
   /** What was asked of the run, where a trigger asked it or the card trusts its compute; else null. */
   readonly trustedRequest: string | null;
+  /** The day, UTC, as the database has it. */
+  readonly today: string;
+  /** Whether the run has read anything. */
+  readonly hasRead: boolean;
+  /** What the database answered to `lookupFor`; without it nothing was read, and nothing is registered in tables. */
+  readonly provenance?: Provenance;
 }
 
 /** The gate's verdict, before windowed limits. */
@@ -30,9 +36,24 @@ export interface Verdict {
   readonly reasons: readonly string[];
   readonly ruleId?: string;
   readonly rule?: Rule;
+  /** Whether a person must look, whoever else the tier would ask. */
+  readonly doubted?: boolean;
+  /** How well each sink is vouched for. */
+  readonly provenance?: Readonly<Record<string, number>>;
+  /** What the call says besides, that nothing vouches for: it stays so when it is stored and read again. */
+  readonly unvouched?: readonly { readonly type: string; readonly value: string }[];
 }
 
 const deny = (...reasons: string[]): Verdict => ({ verdict: 'deny', reasons });
+
+const NOTHING_KNOWN: Provenance = { levels: [], private: [], quoted: [], unread: false };
+
+/** What the database must be asked before the call can be decided, if anything. */
+export function lookupFor({ scope }: PolicySet, { action, parameters }: Proposal, { trustedRequest }: Pick<Known, 'trustedRequest'>): Lookup | undefined {
+  const tool = Object.hasOwn(scope.tools, action) ? scope.tools[action] : undefined;
+  const asked = tool && lookup(scope, tool, parameters, trustedRequest);
+  return asked && (asked.values.length > 0 || asked.phrases.length > 0 || asked.private) ? asked : undefined;
+}
 
 /** Decides one call. Pure and total: whatever is not clearly permitted is held or denied. The order is docs/life-of-a-call.md's. */
 export function decide(policies: PolicySet, proposal: Proposal, known: Known): Verdict {
@@ -59,8 +80,10 @@ export function decide(policies: PolicySet, proposal: Proposal, known: Known): V
   const [ruleId, rule] = rules.reduce(stricter);
   const missing = missingEvidence(rule, proposal);
   if (missing.length > 0) return { ...deny(...missing), ruleId, rule };
-  const doubts = doubtsAbout(rule, tool, proposal, known);
-  return { verdict: doubts.length > 0 ? 'hold' : 'permit', reasons: doubts, ruleId, rule };
+  const asked: Asked = { request: known.trustedRequest, today: known.today, hasRead: known.hasRead };
+  const { doubts: doubtful, levels, unvouched } = doubts(scope, rule, tool, proposal.parameters, asked, lookup(scope, tool, proposal.parameters, asked.request), known.provenance ?? NOTHING_KNOWN);
+  const reasons = [...(rule.kind === 'verify' || rule.kind === 'human' ? [`TierAsksPeople: ${rule.scope} is of tier ${rule.tier}`] : []), ...doubtful];
+  return { verdict: reasons.length > 0 ? 'hold' : 'permit', reasons, ruleId, rule, doubted: doubtful.length > 0, provenance: levels, unvouched };
 }
 
 const RANK = { auto: 0, standing: 1, verify: 2, human: 3 } as const;
@@ -76,6 +99,7 @@ function stricter([aId, a]: readonly [string, Rule], [bId, b]: readonly [string,
     approvers: both ? a.approvers.filter((group) => b.approvers.includes(group)) : [...a.approvers, ...b.approvers],
     requires: [...new Set([...a.requires, ...b.requires])],
     limits: [...a.limits, ...b.limits],
+    bounded: [...new Set([...a.bounded, ...b.bounded])],
     ...(a.until !== undefined && b.until !== undefined && named.until !== undefined ? { until: a.until < b.until ? a.until : b.until } : {}),
     ...(named.row ?? a.row ?? b.row ? { row: named.row ?? a.row ?? b.row } : {}),
   }];
@@ -86,13 +110,6 @@ function missingEvidence(rule: Rule, { justification, reference }: Proposal): st
     ...(rule.requires.includes('written-justification') && !justification?.trim() ? ['JustificationMissing: the scope asks for a written justification'] : []),
     ...(rule.requires.includes('ticket') && !reference ? ['ReferenceMissing: the scope asks for a ticket, request or business event'] : []),
   ];
-}
-
-function doubtsAbout(rule: Rule, tool: Tool, { parameters }: Proposal, { trustedRequest }: Known): string[] {
-  if (rule.kind === 'verify' || rule.kind === 'human') return [`TierAsksPeople: ${rule.scope} is of tier ${rule.tier}`];
-  // Where an effect goes must come from whoever asked for it; the agent cannot vouch for it.
-  const unnamed = tool.effect === 'write' ? tool.sinks.filter((sink) => !namedBy(trustedRequest, parameters[sink])) : [];
-  return unnamed.length > 0 ? [`ProvenanceUnknown: ${unnamed.join(', ')} decides where the effect goes, and no trusted request names it`] : [];
 }
 
 /** Faults of the parameters against the very schema that the model is shown. Names of fields only: values may be anybody's. */

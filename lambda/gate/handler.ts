@@ -1,25 +1,19 @@
-import * as v from 'valibot';
+import { randomUUID } from 'node:crypto';
+import type { ToolSchema } from '../../lib/scope/tool-schema';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { isPlainJson } from '../../lib/scope/plain-text';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
-import { identifier, parse, plainText, reference } from '../http/parse';
-import { decide, Known, Proposal, Verdict } from './decide';
+import { Call } from '../http/bodies';
+import { parse } from '../http/parse';
+import { decide, Known, lookupFor, Proposal, Verdict } from './decide';
+import type { Provenance } from './doubts';
 import { answerTo, runPermitted, startHold } from './effects';
 import { PolicySet } from './policy-set';
 
-const Call = v.strictObject({
-  callId: identifier(64),
-  action: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/, 'the name of an action is expected')),
-  parameters: v.pipe(v.unknown(), v.check((value) => !Array.isArray(value), 'an object is expected'), v.record(v.string(), v.unknown())),
-  reason: v.pipe(plainText(4_000), v.minLength(1)),
-  justification: v.optional(plainText(4_000)),
-  reference: v.optional(reference()),
-});
-
-interface Opened extends Omit<Known, 'trustedRequest'> {
+interface Opened extends Omit<Known, 'trustedRequest' | 'hasRead' | 'provenance'> {
   readonly refused?: string;
   readonly request: string | null;
   readonly requestTrusted: boolean;
@@ -75,13 +69,38 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
   return effect(answer);
 }
 
+/** The compiled scope that a run is under, whole. */
+async function scopeOf(principal: string): Promise<CompiledScope> {
+  const text = await inChunks((chunk) => callFunction<string | null>('gate.read_scope', { principal: arg.text(principal), chunk: arg.int(chunk) }));
+  if (text === '') throw new HttpError(403, 'RunUnknown', 'this session is no run; start one with the broker');
+  return JSON.parse(text) as CompiledScope;
+}
+
+/** What the run may call, as a model is shown it. */
+async function tools({ caller }: HttpRequest): Promise<HttpResponse> {
+  const { agent, cardDigest, tools: all } = await scopeOf(caller.principalId);
+  return { status: 200, body: { agent, cardDigest, tools: Object.values(all).map(({ schema, effect }) => ({ ...schema, effect })) } };
+}
+
+/** One message of an MCP client. Nothing is kept between two: whatever a run is, Postgres knows. */
+async function mcp(request: HttpRequest): Promise<HttpResponse> {
+  const { answerMcp } = await import('../mcp/http');
+  const refused = (error: unknown): never => { throw error instanceof HttpError ? new Error(`${error.code}: ${error.message}`) : error; };
+  return answerMcp(request.body, {
+    tools: async () => ((await tools(request)).body as { tools: ToolSchema[] }).tools,
+    call: async (action, parameters, { callId = randomUUID(), ...said }) => (await call({ ...request, body: { callId, action, parameters, ...said } }).catch(refused)).body as { verdict: string },
+    hold: async (holdId) => (await holdStatus({ ...request, path: { holdId } }).catch(refused)).body as object,
+  });
+}
+
 async function judge(opened: Opened, proposal: Proposal, principal: string): Promise<Verdict> {
   try {
     if (policies?.version !== opened.scopeVersion) {
-      const scope = await inChunks((chunk) => callFunction<string | null>('gate.read_scope', { principal: arg.text(principal), chunk: arg.int(chunk) }));
-      policies = new PolicySet(opened.scopeVersion, JSON.parse(scope) as CompiledScope);
+      policies = new PolicySet(opened.scopeVersion, await scopeOf(principal));
     }
-    return decide(policies, proposal, { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null });
+    const known = { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null, hasRead: opened.saw.length > 0 };
+    const asked = lookupFor(policies, proposal, known);
+    return decide(policies, proposal, asked ? { ...known, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify(asked)) }) } : known);
   } catch {
     // Whatever could not be evaluated is a deny; the caller learns no more than that.
     return { verdict: 'deny', reasons: ['NotEvaluated: the policies of this agent could not be evaluated'] };
@@ -134,4 +153,16 @@ function encodable(parameters: Readonly<Record<string, unknown>>): string {
   return text;
 }
 
-export const handler = httpHandler((request) => (request.route.startsWith('POST ') ? call(request) : holdStatus(request)), anchorSoon);
+const ROUTES: Readonly<Record<string, (request: HttpRequest) => Promise<HttpResponse>>> = {
+  'POST /calls': call,
+  'GET /holds/{holdId}': holdStatus,
+  'GET /tools': tools,
+  'POST /mcp': mcp,
+  'GET /openapi.json': async () => ({ status: 200, body: (await import('../http/openapi.json')).default }),
+};
+
+export const handler = httpHandler((request) => {
+  const route = ROUTES[request.route];
+  if (!route) throw new HttpError(404, 'RouteUnknown', 'there is nothing here');
+  return route(request);
+}, anchorSoon);

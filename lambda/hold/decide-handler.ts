@@ -1,16 +1,9 @@
-import * as v from 'valibot';
 import { approverRoleName, breakGlassRoleName } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
+import { Verdict } from '../http/bodies';
 import { Caller, HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
-import { parse, plainText } from '../http/parse';
-
-const Verdict = v.strictObject({
-  verdict: v.picklist(['approve', 'reject']),
-  /** Digest of what was shown; a verdict on anything else has no effect. */
-  digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the digest of the hold that was shown is expected')),
-  reason: v.pipe(plainText(2_000), v.minLength(1)),
-});
+import { parse } from '../http/parse';
 
 /** `GET /approvals`, `GET /approvals/{holdId}` and `POST /approvals/{holdId}/verdict`: people only, known by the approver role whose trust policy demands MFA. */
 async function decide(request: HttpRequest): Promise<HttpResponse> {

@@ -1,6 +1,6 @@
 import { judge } from '../gate/judge';
 import { CROWN_JEWELS } from '../scope/compile-aws';
-import { CompiledScope, TableGrant } from '../scope/compile';
+import { CompiledScope, TableGrant, Tool } from '../scope/compile';
 import { ControlsError } from '../scope/controls-error';
 import { Access, Asked } from './access';
 import { Finding, roleOpening, withRefusals } from './bypass';
@@ -100,7 +100,7 @@ export class AgentAccess {
     const { compiled } = this.known;
     const gate = judge();
     const { verdict, reasons, ruleId } = gate.decide(new gate.PolicySet(`access-${compiled.agent}-${compiled.cardDigest}`, compiled), { action, parameters, justification: 'given', reference: 'given' }, {
-      stopped: null, manifestDigest: compiled.tools[action]?.manifestDigest ?? null, rowsHold: Object.keys(compiled.rules), trustedRequest: Object.values(parameters).filter((value) => typeof value === 'string').join(' '),
+      stopped: null, manifestDigest: compiled.tools[action]?.manifestDigest ?? null, rowsHold: Object.keys(compiled.rules), trustedRequest: requestFor(compiled.tools[action], parameters), today: '', hasRead: false,
     });
     if (verdict === 'deny' && reasons.some((reason) => reason.startsWith('ParameterMissing'))) return { opening: 'unproven', by: `the call is not whole: ${reasons.join('; ')}` };
     const open = verdict === 'permit' || (verb === 'call' && verdict === 'hold');
@@ -119,6 +119,13 @@ export class AgentAccess {
     if (closing) return { opening: 'closed', by: `the ${closing[0]} does not allow it` };
     return { opening: Object.values(layers).includes('unproven') ? 'unproven' : 'open', by: role.statements.filter((statement) => statement.effect === 'Allow' && opening([statement], action, resource) !== 'closed').map(({ from }) => from).join(', ') };
   }
+}
+
+/** A trusted request that asks for a call and names all of it: what could be done unattended at most. */
+function requestFor(tool: Tool | undefined, parameters: Readonly<Record<string, unknown>>): string {
+  const amount = (value: object): string => ('minorUnits' in value ? `${(Number(value.minorUnits) / 100).toFixed(2)} ${String(value.minorUnits)}` : '');
+  const values = Object.values(parameters).map((value) => (typeof value === 'object' && value !== null ? amount(value) : String(value)));
+  return [...(tool?.asks ?? []), ...Object.values(tool?.parameters ?? {}).flatMap(({ words = [] }) => words), ...values].join(' ');
 }
 
 /** Whether an explicit refusal of the agent's own policies stands against it. */

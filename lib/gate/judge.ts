@@ -18,7 +18,7 @@ interface Judge {
   policyFaults(scope: CompiledScope, manifests: readonly Manifest[]): string[];
   PolicySet: new (version: string, scope: CompiledScope) => object;
   decide(policies: object, proposal: { readonly action: string; readonly parameters: Readonly<Record<string, unknown>>; readonly justification?: string; readonly reference?: string }, known: {
-    readonly stopped: string | null; readonly manifestDigest: string | null; readonly rowsHold: readonly string[]; readonly trustedRequest: string | null;
+    readonly stopped: string | null; readonly manifestDigest: string | null; readonly rowsHold: readonly string[]; readonly trustedRequest: string | null; readonly today: string; readonly hasRead: boolean;
   }): Judged;
 }
 

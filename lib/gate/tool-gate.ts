@@ -8,7 +8,7 @@ import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { HoldQueue, IHoldQueue } from '../hold/hold-queue';
 import { IRunBroker } from '../identity/run-broker';
 import { ControlsError } from '../scope/controls-error';
-import { handlerName } from '../scope/names';
+import { handlerName, RUN_ROUTES } from '../scope/names';
 import { addSignedRoute, invokeArn } from './api-route';
 
 /** The policy layer between a model and its tools: permit, hold or deny. */
@@ -42,7 +42,7 @@ abstract class ToolGateBase extends Resource implements IToolGate {
   public abstract readonly holdQueue: IHoldQueue;
 
   public grantCall(grantee: iam.IGrantable): iam.Grant {
-    return iam.Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns: [invokeArn(this, this.broker.apiId, 'POST', '/calls'), invokeArn(this, this.broker.apiId, 'GET', '/holds/*')] });
+    return iam.Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns: RUN_ROUTES.map(([method, path]) => invokeArn(this, this.broker.apiId, method, path)) });
   }
 }
 
@@ -77,6 +77,9 @@ export class ToolGate extends ToolGateBase {
     iam.Grant.addToPrincipal({ grantee: gate.role, actions: ['states:StartExecution'], resourceArns: [props.holdQueue.stateMachineArn] });
     gate.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [this.stack.formatArn({ service: 'lambda', resource: 'function', resourceName: handlerName(controls, 'executor'), arnFormat: ArnFormat.COLON_RESOURCE_NAME })] }));
     addSignedRoute(this, 'Call', props.broker.apiId, 'POST', '/calls', gate.function);
+    addSignedRoute(this, 'Tools', props.broker.apiId, 'GET', '/tools', gate.function);
+    addSignedRoute(this, 'Mcp', props.broker.apiId, 'POST', '/mcp', gate.function);
+    addSignedRoute(this, 'OpenApi', props.broker.apiId, 'GET', '/openapi.json', gate.function);
     addSignedRoute(this, 'Hold', props.broker.apiId, 'GET', '/holds/{holdId}', gate.function);
 
     const read = new HandlerFunction(this, 'Read', {

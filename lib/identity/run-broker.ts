@@ -15,7 +15,7 @@ import { AppIndex } from '../registration/app-index';
 import { StackRegistration } from '../registration/stack-registration';
 import { CROWN_JEWELS } from '../scope/compile-aws';
 import { ControlsError } from '../scope/controls-error';
-import { agentBoundaryName, agentPolicyName, agentRoleName, handlerName, parameterName, SCOPE_STAGE } from '../scope/names';
+import { agentBoundaryName, agentPolicyName, agentRoleName, handlerName, parameterName, RUN_ROUTES, SCOPE_STAGE } from '../scope/names';
 
 /** The only principal that may assume an agent's role; it starts runs and records them. */
 export interface IRunBroker extends IResource {
@@ -134,7 +134,7 @@ export class RunBroker extends Resource implements IRunBroker {
     StackRegistration.of(this, database).addSigners(signers, props.reviewGrace?.toDays() ?? null);
     AppIndex.of(this).addSigners(controls, signers);
 
-    const gate = [invokeArn(this, api.apiId, 'POST', '/calls'), invokeArn(this, api.apiId, 'GET', '/holds/*')];
+    const gate = RUN_ROUTES.map(([method, path]) => invokeArn(this, api.apiId, method, path));
     const crownJewels = [
       new iam.PolicyStatement({ effect: iam.Effect.DENY, actions: [...CROWN_JEWELS], resources: ['*'] }),
       new iam.PolicyStatement({ effect: iam.Effect.DENY, actions: ['execute-api:Invoke'], notResources: gate }),

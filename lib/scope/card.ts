@@ -11,6 +11,8 @@ export interface Card {
   readonly scopes: readonly Scope[];
   readonly never?: { readonly read?: readonly string[]; readonly write?: readonly string[]; readonly call?: readonly string[] };
   readonly 'failure-modes': readonly { readonly bad: string; readonly 'found-by': Readonly<Record<string, string>> }[];
+  /** Who or what the agent deals with: values of one type, or a column that holds them. A registered counterparty needs no request that names it. */
+  readonly counterparties?: readonly Counterparty[];
   /** Columns that the agent reads and that no record keeps. */
   readonly redact?: readonly string[];
   readonly retention: { readonly inputs: CardDuration };
@@ -31,7 +33,14 @@ export interface Read {
   readonly table: string;
   readonly columns: readonly string[];
   readonly rows?: Conditions;
+  /** Columns that the database vouches for, with the type of their values: `email: email`, `id: leads.id`. */
+  readonly trusted?: Readonly<Record<string, string>>;
+  /** Columns whose values leave only if the request names them. */
+  readonly private?: readonly string[];
 }
+
+/** Registered counterparties of one type. */
+export type Counterparty = { readonly type: string; readonly values: readonly string[]; readonly from?: never } | { readonly type: string; readonly from: string; readonly values?: never };
 
 /** An action that may be called, and within which bounds. */
 export interface Call {

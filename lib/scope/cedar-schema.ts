@@ -20,8 +20,8 @@ export function cedarSchema(scope: CompiledScope, manifests: readonly Manifest[]
 function context(parameters: Readonly<Record<string, ParameterManifest>>): object {
   const texts = Object.entries(parameters).filter(([, parameter]) => cedarType(parameter).type === 'String');
   return record({
-    parameters: record(Object.fromEntries(Object.entries(parameters).map(([name, parameter]) => [name, cedarType(parameter)]))),
-    lengths: record(Object.fromEntries(texts.map(([name]) => [name, { type: 'Long' }]))),
+    parameters: record(Object.fromEntries(Object.entries(parameters).map(([name, parameter]) => [name, { ...cedarType(parameter), required: parameter.optional !== true }]))),
+    lengths: record(Object.fromEntries(texts.map(([name, { optional }]) => [name, { type: 'Long', required: optional !== true }]))),
     columns: { type: 'Set', element: { type: 'String' } },
   });
 }
@@ -29,6 +29,7 @@ function context(parameters: Readonly<Record<string, ParameterManifest>>): objec
 function cedarType({ type }: ParameterManifest): { readonly type: string } {
   switch (type) {
     case 'integer': return { type: 'Long' };
+    case 'flag': return { type: 'Boolean' };
     case 'money': return record({ currency: { type: 'String' }, minorUnits: { type: 'Long' } });
     default: return { type: 'String' };
   }

@@ -4,7 +4,7 @@ import { compileAws } from './compile-aws';
 import { conditionsToCedar, conditionsToSql } from './conditions';
 import { ControlsError, shown } from './controls-error';
 import { cedarString, sqlColumn, sqlTable } from './encode';
-import { Manifest, manifestDigest } from './manifest';
+import { Manifest, manifestDigest, ParameterManifest, Reach, ReturnedField } from './manifest';
 import { columnParts, neverRead, neverWrite } from './never';
 import { Tier, tierFor, TierRule } from './tier';
 import { actionTool, readTool, sqlTool, ToolSchema } from './tool-schema';
@@ -32,6 +32,8 @@ export interface CompiledScope {
   readonly redact: readonly string[];
   /** Whether the environment holds production data; then a person must have approved the card. */
   readonly production: boolean;
+  /** Registered counterparties: values by type, and queries that answer whether `$1` is one of a type. */
+  readonly counterparties: { readonly values: Readonly<Record<string, readonly string[]>>; readonly queries: readonly { readonly type: string; readonly sql: string }[] };
   /** Cedar policies by rule id. */
   readonly policies: Readonly<Record<string, string>>;
   /** What follows when a policy permits, by rule id. */
@@ -48,6 +50,8 @@ export interface Rule extends TierRule {
   readonly action: string;
   readonly requires: readonly string[];
   readonly limits: readonly CompiledLimit[];
+  /** Parameters that the card bounds. */
+  readonly bounded: readonly string[];
   /** Looked up in the database when the call is decided, and again in the transaction that runs it. */
   readonly row?: RowRule;
 }
@@ -77,7 +81,11 @@ export interface Tool {
   /** Digest of the declaration the card was compiled against. */
   readonly manifestDigest: string;
   readonly sinks: readonly string[];
-  readonly returns: 'trusted' | 'untrusted';
+  readonly reach: Reach;
+  readonly asks: readonly string[];
+  /** Parameters of an action; a gated read has none that an effect could go by. */
+  readonly parameters: Readonly<Record<string, ParameterManifest>>;
+  readonly returns: Readonly<Record<string, ReturnedField>>;
   /** Of a gated read: the table, already quoted, and the columns. */
   readonly table?: string;
   readonly columns?: readonly string[];
@@ -122,12 +130,12 @@ export function compile(input: CompileInput): CompiledScope {
     if (scope['direct-sql']) {
       const id = `${scope.scope}/direct-sql`;
       policies[id] = `${head(card, DIRECT_SQL)};`;
-      rules[id] = { scope: scope.scope, action: DIRECT_SQL, tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [] };
+      rules[id] = { scope: scope.scope, action: DIRECT_SQL, tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [], bounded: [] };
     }
     (scope.read ?? []).forEach((read, index) => {
       const id = `${scope.scope}/read/${index}`;
       policies[id] = readPolicy(card, read, `scopes[${s}].read[${index}]`);
-      rules[id] = { scope: scope.scope, action: readActionName(read.table), tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [] };
+      rules[id] = { scope: scope.scope, action: readActionName(read.table), tier: 'auto', kind: 'auto', windowSeconds: 0, approvers: [], people: 0, requires: [], limits: [], bounded: [] };
     });
     (scope.call ?? []).forEach((call, index) => {
       const field = `scopes[${s}].call[${index}]`;
@@ -151,6 +159,7 @@ export function compile(input: CompileInput): CompiledScope {
     directSql: card.scopes.some((scope) => scope['direct-sql'] === true),
     redact: card.redact ?? [],
     production: holdsProductionData(card, environment),
+    counterparties: counterparties(card),
     policies,
     rules,
     tools: tools(card, actions),
@@ -174,6 +183,9 @@ function known(call: Call, actions: ReadonlyMap<string, Manifest>, card: Card, f
   if (card.never?.call?.includes(call.action)) {
     throw new ControlsError('NeverContradicted', `${field}.action: ${call.action} is under never.call; take it out of one of the two`);
   }
+  const open = Object.entries(manifest.parameters).find(([name, { type }]) => (type === 'email' || type === 'iban' || type === 'url') && !manifest.sinks.includes(name));
+  if (open) throw new ControlsError('SinkMissing', `${field}.action: ${open[0]} of ${call.action} is an ${open[1].type}, which anybody may own; add it to the sinks of the action`);
+  if (manifest.effect === 'write' && manifest.asks.length === 0) throw new ControlsError('AsksMissing', `${field}.action: ${call.action} changes something and says by no words how it is asked for; give asks, such as ['refund', 'pay back']`);
   for (const column of manifest.writes ?? []) {
     if (neverWrite(card, column)) throw new ControlsError('NeverContradicted', `${field}.action: ${call.action} writes ${column}, which is under never.write; take it out of one of the two`);
   }
@@ -211,6 +223,10 @@ function readPolicy(card: Card, read: Read, field: string): string {
     if (neverRead(card, `${read.table}.${column}`)) throw new ControlsError('NeverContradicted', `${field}.columns[${index}]: ${read.table}.${column} is under never.read; take it out of one of the two`);
     return cedarString(column, `${field}.columns[${index}]`);
   });
+  for (const [what, names] of [['trusted', Object.keys(read.trusted ?? {})], ['private', read.private ?? []]] as const) {
+    const stranger = names.find((name) => !read.columns.includes(name));
+    if (stranger !== undefined) throw new ControlsError('ColumnUnread', `${field}.${what}: got ${shown(stranger)}, which this read does not have among its columns; add the column, or take it out here`);
+  }
   return `${head(card, readActionName(read.table))}\nwhen { [${columns.join(', ')}].containsAll(context.columns) };`;
 }
 
@@ -237,6 +253,7 @@ function callRule(card: Card, id: string, scope: Scope, call: Call, manifest: Ma
     people: call.requires?.includes('second-confirmation') ? Math.max(2, tier.people) : tier.people,
     requires: [...(call.requires ?? []), ...(referenceRequired && !call.requires?.includes('ticket') ? ['ticket'] : [])],
     limits: (call.limits ?? []).map((limit, index) => ({ key: `${id}/limits/${index}`, ...compileLimit(limit, manifest, `${field}.limits[${index}]`) })),
+    bounded: Object.keys(call.bounds ?? {}),
     ...(row ? { row } : {}),
   };
 }
@@ -291,6 +308,22 @@ function compileLimit(limit: Limit, manifest: Manifest, field: string): Omit<Com
   };
 }
 
+/** What is true of every read that is no action. */
+const PROSE = { reach: 'internal', asks: [], parameters: {}, returns: {} } as const;
+
+/** A column that two reads of one table tell different things about is what both tell. */
+function returnedColumns(reads: readonly Read[]): Record<string, ReturnedField> {
+  const fields: Record<string, ReturnedField> = {};
+  for (const { columns, trusted = {}, private: closed = [] } of reads) {
+    for (const column of columns) {
+      const type = trusted[column];
+      if (type === undefined && !closed.includes(column)) continue;
+      fields[column] = { type: type ?? fields[column]?.type ?? 'text', ...(type !== undefined || fields[column]?.trusted ? { trusted: true } : {}), ...(closed.includes(column) || fields[column]?.private ? { private: true } : {}) };
+    }
+  }
+  return fields;
+}
+
 function tools(card: Card, actions: ReadonlyMap<string, Manifest>): Record<string, Tool> {
   const calls = card.scopes.flatMap(({ call }) => call ?? []);
   const reads = card.scopes.flatMap(({ read }) => read ?? []);
@@ -303,12 +336,15 @@ function tools(card: Card, actions: ReadonlyMap<string, Manifest>): Record<strin
       effect: manifest.effect,
       manifestDigest: manifestDigest(manifest),
       sinks: manifest.sinks,
+      reach: manifest.reach,
+      asks: manifest.asks,
+      parameters: manifest.parameters,
       returns: manifest.returns,
     };
   }
   if (card.scopes.some((scope) => scope['direct-sql'])) {
     if (actions.has(DIRECT_SQL)) throw new ControlsError('ActionDuplicate', `${DIRECT_SQL} is an action, and also what direct SQL is called; rename the action`);
-    made[DIRECT_SQL] = { kind: 'sql', schema: sqlTool(DIRECT_SQL), effect: 'read', manifestDigest: sha256Hex(DIRECT_SQL), sinks: [], returns: 'untrusted' };
+    made[DIRECT_SQL] = { kind: 'sql', schema: sqlTool(DIRECT_SQL), effect: 'read', manifestDigest: sha256Hex(DIRECT_SQL), sinks: [], ...PROSE };
   }
   for (const table of new Set(reads.map((read) => read.table))) {
     const name = readActionName(table);
@@ -320,12 +356,27 @@ function tools(card: Card, actions: ReadonlyMap<string, Manifest>): Record<strin
       effect: 'read',
       manifestDigest: sha256Hex(canonicalJson({ table, columns })),
       sinks: [],
-      returns: 'untrusted',
+      ...PROSE,
+      returns: returnedColumns(reads.filter((read) => read.table === table)),
       table: sqlTable(table, 'read.table'),
       columns,
     };
   }
   return made;
+}
+
+function counterparties(card: Card): CompiledScope['counterparties'] {
+  const values: Record<string, string[]> = {};
+  const queries: { type: string; sql: string }[] = [];
+  (card.counterparties ?? []).forEach((party, index) => {
+    if (party.values !== undefined) values[party.type] = [...(values[party.type] ?? []), ...party.values];
+    else {
+      const field = `counterparties[${index}].from`;
+      const [table, column] = columnParts(party.from, field);
+      queries.push({ type: party.type, sql: `select exists (select from ${sqlTable(table, field)} where ${sqlColumn(column, field)}::text = $1)` });
+    }
+  });
+  return { values, queries };
 }
 
 function grants(card: Card, actions: ReadonlyMap<string, Manifest>): TableGrant[] {

@@ -44,19 +44,22 @@ export function conditionsToCedar(conditions: Conditions, parameters: Readonly<R
   return Object.entries(conditions).flatMap(([name, condition]) => {
     const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     if (!parameter) unenforceable(`${field}.${name}`, `the action has no parameter ${shown(name)}`, `bound one of ${Object.keys(parameters).join(', ')}`);
-    return parameterTerms(name, condition, parameter, `${field}.${name}`);
+    const terms = parameterTerms(name, condition, parameter, `${field}.${name}`);
+    // A bound is on what is there; whether it must be there is the schema's.
+    return parameter.optional === true ? [`(!(context.parameters has ${cedarString(name, field)}) || (${terms.join(' && ')}))`] : terms;
   });
 }
 
 function parameterTerms(name: string, condition: Condition, parameter: ParameterManifest, field: string): string[] {
   const path = `context.parameters[${cedarString(name, field)}]`;
-  const kind = parameter.type === 'integer' || parameter.type === 'money' ? parameter.type : 'text';
+  const kind = parameter.type === 'integer' || parameter.type === 'money' || parameter.type === 'flag' ? parameter.type : 'text';
   const equal = (value: Scalar, what: string): string => {
     const where = `${field}.${what}`;
     if (isMoney(value)) {
       if (kind !== 'money') unenforceable(where, `the parameter is ${parameter.type}, not money`, 'compare with a value of its type');
       return `${path}.currency == ${cedarString(value.currency, where)} && ${path}.minorUnits == ${cedarLong(value['minor-units'], where)}`;
     }
+    if (typeof value === 'boolean' && kind === 'flag') return `${path} == ${String(value)}`;
     if (typeof value === 'number' && kind === 'integer') return `${path} == ${cedarLong(value, where)}`;
     if (typeof value === 'string' && kind === 'text') return `${path} == ${cedarString(value, where)}`;
     return unenforceable(where, `the parameter is ${parameter.type}, got ${shown(value)}`, 'compare with a value of its type');

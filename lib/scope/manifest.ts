@@ -10,10 +10,14 @@ export interface Manifest {
   readonly effect: 'read' | 'write';
   /** Parameters by name. */
   readonly parameters: Readonly<Record<string, ParameterManifest>>;
+  /** How far the effect reaches; it sets how well each sink must be vouched for. */
+  readonly reach: Reach;
+  /** Words in a trusted request that ask for it, such as `pay back`. A write that nobody's words ask for is held. */
+  readonly asks: readonly string[];
   /** Parameters that decide where the effect goes or whose it is. */
   readonly sinks: readonly string[];
-  /** Whether its result may steer later calls. */
-  readonly returns: 'trusted' | 'untrusted';
+  /** Fields of the records it returns, by name; what is not named is prose that anybody may have written. */
+  readonly returns: Readonly<Record<string, ReturnedField>>;
   /** How it is undone; absent on a read. */
   readonly reverse?: ReverseManifest;
   /** Columns it reads with the agent's login, as `table.column`. */
@@ -22,9 +26,33 @@ export interface Manifest {
   readonly writes?: readonly string[];
 }
 
+/**
+ * How far an effect reaches: inside our own systems; out of them, or to money and contracts; to what is deleted; or to what is published, to
+ * credentials and to rights.
+ */
+export type Reach = 'internal' | 'outward' | 'destructive' | 'privileged';
+
+/** One field of a returned record. */
+export interface ReturnedField {
+  /** Type of its values, by which they are compared: `valueType` of a parameter that may take them. */
+  readonly type: string;
+  /** Whether the system that answers vouches for it: our own ledger for an account, never a page for its text. */
+  readonly trusted?: boolean;
+  /** Whether values are taken out of a text, as the addresses in a colleague's message; only for type `email`, `url` and `iban`. */
+  readonly within?: boolean;
+  /** Whether it may leave only if the request names it. */
+  readonly private?: boolean;
+}
+
 /** One parameter: what the model is told, and what the gate checks. */
 export interface ParameterManifest {
-  readonly type: 'text' | 'email' | 'one-of' | 'integer' | 'money' | 'reference';
+  readonly type: 'text' | 'email' | 'iban' | 'url' | 'name' | 'date' | 'flag' | 'one-of' | 'integer' | 'money' | 'reference';
+  /** Whether a call may leave it out. */
+  readonly optional?: boolean;
+  /** What a `name` names, such as `person`, `channel` or `file`: names of one kind are compared with each other. */
+  readonly of?: string;
+  /** Words in a trusted request that ask for a `flag` to be set. */
+  readonly words?: readonly string[];
   /** Longest text in characters. */
   readonly maxLength?: number;
   /** Values of `one-of`. */
@@ -46,6 +74,12 @@ export interface ReverseManifest {
   readonly kind: 'restore' | 'compensate' | 'impossible';
   /** What the approver reads: what a compensation does, or why there is none and whom to call. */
   readonly sentence?: string;
+}
+
+/** Type by which a parameter's values are compared with what was asked, registered and read. */
+export function valueType({ type, of, references }: ParameterManifest): string {
+  if (type === 'name') return of as string;
+  return type === 'reference' ? references as string : type;
 }
 
 /** What the gate pins: a changed declaration is another action. */

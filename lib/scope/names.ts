@@ -40,3 +40,6 @@ export const parameterName = (controls: string, what: 'api-id' | 'cluster-arn' |
 export const SCOPE_STAGE = 'SCOPE';
 /** Policy of every agent role: the gate, and the refusals. */
 export const agentPolicyName = (controls: string): string => `${controls}-agent-policy`;
+
+/** Routes that the session of a run may call, and no others: the gate's own. */
+export const RUN_ROUTES = [['POST', '/calls'], ['GET', '/holds/*'], ['GET', '/tools'], ['POST', '/mcp'], ['GET', '/openapi.json']] as const;

@@ -11,7 +11,7 @@ export interface ToolSchema {
 /** What the model is shown of an action, narrowed by the bounds that a schema can say. */
 export function actionTool(manifest: Manifest, bounds: readonly Conditions[]): ToolSchema {
   const properties = Object.fromEntries(Object.entries(manifest.parameters).map(([name, parameter]) => [name, parameterSchema(parameter, widest(name, bounds))]));
-  return { name: manifest.name, description: manifest.description, inputSchema: root(properties, Object.keys(properties)) };
+  return { name: manifest.name, description: manifest.description, inputSchema: root(properties, Object.keys(properties).filter((name) => manifest.parameters[name]?.optional !== true)) };
 }
 
 /** What the model is shown of a gated read: which columns, which rows, how many. */
@@ -59,7 +59,11 @@ function parameterSchema(parameter: ParameterManifest, { shortest, longest }: Le
   switch (parameter.type) {
     case 'text': return text(parameter.maxLength as number);
     case 'email': return { ...text(254), format: 'email' };
-    case 'reference': return text(200);
+    case 'iban': return { ...text(42), pattern: '^[A-Z]{2}[0-9]{2}[A-Z0-9 ]{8,38}$' };
+    case 'url': return { ...text(2_000), description: 'a web address' };
+    case 'name': case 'reference': return text(200);
+    case 'date': return { type: 'string', format: 'date' };
+    case 'flag': return { type: 'boolean' };
     case 'one-of': return { enum: parameter.values };
     case 'integer': return { type: 'integer', minimum: parameter.min, maximum: parameter.max };
     case 'money': return closed({ currency: { enum: parameter.currencies }, minorUnits: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER } }, ['currency', 'minorUnits']);

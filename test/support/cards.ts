@@ -17,19 +17,19 @@ export function card(change: (card: any) => void = () => undefined): Card {
 }
 
 export const SEND_EMAIL: Manifest = {
-  name: 'send_email', description: 'Sends one mail to a lead from the outreach address.', effect: 'write', sinks: ['to'], returns: 'trusted',
+  name: 'send_email', description: 'Sends one mail to a lead from the outreach address.', effect: 'write', reach: 'outward', asks: ['follow up', 'mail', 'write to'], sinks: ['to'], returns: {},
   parameters: { lead_id: { type: 'reference', references: 'leads.id' }, to: { type: 'email' }, subject: { type: 'text', maxLength: 120 }, body: { type: 'text', maxLength: 8_000 } },
   reverse: { kind: 'compensate', sentence: 'Sends a correction.' },
 };
 
 export const UPDATE_TIER: Manifest = {
-  name: 'update_tier', description: 'Sets the tier of one customer.', effect: 'write', sinks: [], returns: 'trusted',
+  name: 'update_tier', description: 'Sets the tier of one customer.', effect: 'write', reach: 'internal', asks: ['tier'], sinks: [], returns: {},
   parameters: { customer_id: { type: 'reference', references: 'customer.id' }, tier: { type: 'one-of', values: ['free', 'growth', 'enterprise'] } },
   reverse: { kind: 'restore' }, reads: ['customer.id', 'customer.tier'], writes: ['customer.tier'],
 };
 
 export const ISSUE_REFUND: Manifest = {
-  name: 'issue_refund', description: 'Pays money back.', effect: 'write', sinks: ['charge_id'], returns: 'trusted',
+  name: 'issue_refund', description: 'Pays money back.', effect: 'write', reach: 'outward', asks: ['refund'], sinks: ['charge_id'], returns: {},
   parameters: { charge_id: { type: 'reference', references: 'charges.id' }, amount: { type: 'money', currencies: ['USD'] }, count: { type: 'integer', min: 0, max: 10 } },
   reverse: { kind: 'impossible', sentence: 'The money has left. finance-oncall asks the bank.' },
 };

@@ -1,31 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import { ActionContext, defineAction, defineQuery, param } from '../../../lambda/action';
 
-const base = { name: 'x', description: 'x', parameters: { id: param.references('customer.id'), tier: param.oneOf('a', 'b') }, sinks: [], returns: 'trusted' } as const;
+const base = { name: 'x', description: 'x', parameters: { id: param.references('customer.id'), tier: param.oneOf('a', 'b') }, sinks: [] } as const;
+const write = { ...base, reach: 'internal', asks: ['x'] } as const;
 
 /** What must not compile; `npm run lint` shows that it does not. */
 export function refusedByTheCompiler(): void {
   // @ts-expect-error a write without a reverse does not compile
-  defineAction({ ...base, before: () => Promise.resolve({ tier: 'a' }), execute: () => Promise.resolve(1) });
+  defineAction({ ...write, before: () => Promise.resolve({ tier: 'a' }), execute: () => Promise.resolve(1) });
   // @ts-expect-error a write without a before-image does not compile
-  defineAction({ ...base, execute: () => Promise.resolve(1), reverse: { impossible: 'why' } });
+  defineAction({ ...write, execute: () => Promise.resolve(1), reverse: { impossible: 'why' } });
   defineAction({
-    ...base, before: () => Promise.resolve({ tier: 'a' }), execute: () => Promise.resolve(1),
+    ...write, before: () => Promise.resolve({ tier: 'a' }), execute: () => Promise.resolve(1),
     // @ts-expect-error a compensation without the sentence an approver reads does not compile
     reverse: { compensate: () => Promise.resolve() },
   });
   defineAction({
-    ...base, before: () => Promise.resolve({ tier: 'a' }), execute: () => Promise.resolve({ n: 1 }),
+    ...write, before: () => Promise.resolve({ tier: 'a' }), execute: () => Promise.resolve({ n: 1 }),
     // @ts-expect-error the before-image is typed
     reverse: { restore: ({ before }) => Promise.resolve(before.price === 1) },
   });
+  // @ts-expect-error a write that no words ask for does not compile
+  defineAction({ ...write, asks: [], before: () => Promise.resolve(0), execute: () => Promise.resolve(1), reverse: { impossible: 'why' } });
   // @ts-expect-error a sink must be a parameter
-  defineAction({ ...base, sinks: ['recipient'], before: () => Promise.resolve(0), execute: () => Promise.resolve(1), reverse: { impossible: 'why' } });
+  defineAction({ ...write, sinks: ['recipient'], before: () => Promise.resolve(0), execute: () => Promise.resolve(1), reverse: { impossible: 'why' } });
 }
 
 const rows = new Map([['C_1', 'free']]);
 const updateTier = defineAction({
-  ...base, name: 'update_tier',
+  ...write, name: 'update_tier',
   parameters: { customer_id: param.references('customer.id'), tier: param.oneOf('free', 'growth') },
   before: ({ customer_id }) => Promise.resolve({ tier: rows.get(customer_id) ?? '' }),
   execute: ({ customer_id, tier }, { wrote }) => { rows.set(customer_id, tier); wrote('customer', customer_id); return Promise.resolve({ customer_id, tier }); },
@@ -39,7 +42,7 @@ const context = (): ActionContext & { written: string[] } => {
 describe('an action', () => {
   it('describes itself as data', () => {
     expect(updateTier.manifest).toEqual({
-      name: 'update_tier', description: 'x', effect: 'write', sinks: [], returns: 'trusted', reverse: { kind: 'restore' },
+      name: 'update_tier', description: 'x', effect: 'write', reach: 'internal', asks: ['x'], sinks: [], returns: {}, reverse: { kind: 'restore' },
       parameters: { customer_id: { type: 'reference', references: 'customer.id' }, tier: { type: 'one-of', values: ['free', 'growth'] } },
     });
   });
@@ -56,7 +59,7 @@ describe('an action', () => {
   });
 
   it('that cannot be undone says why', async () => {
-    const refund = defineAction({ ...base, before: () => Promise.resolve(0), execute: () => Promise.resolve(1), reverse: { impossible: 'The money has left.' } });
+    const refund = defineAction({ ...write, before: () => Promise.resolve(0), execute: () => Promise.resolve(1), reverse: { impossible: 'The money has left.' } });
     await expect((await refund.rehearse({ id: 'x', tier: 'a' }, context())).undo()).rejects.toThrow('ReverseImpossible: The money has left.');
     expect(refund.manifest.reverse).toEqual({ kind: 'impossible', sentence: 'The money has left.' });
   });

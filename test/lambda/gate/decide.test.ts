@@ -16,7 +16,7 @@ const RULE = 'scope://outreach.send.cold/call/0';
 function judged(proposal: Partial<Proposal>, known: Partial<Known> = {}, set = policies()): Verdict {
   const action = proposal.action ?? 'send_email';
   const manifest = ALL.find(({ name }) => name === action);
-  return decide(set, { action, parameters: MAIL, ...proposal }, { stopped: null, manifestDigest: manifest ? manifestDigest(manifest) : null, rowsHold: [RULE], trustedRequest: null, ...known });
+  return decide(set, { action, parameters: MAIL, ...proposal }, { stopped: null, manifestDigest: manifest ? manifestDigest(manifest) : null, rowsHold: [RULE], trustedRequest: 'Follow up: mail ada@example.com, and see to the tier of C_1', today: '2026-05-01', hasRead: false, ...known });
 }
 const reason = ({ reasons }: Verdict): string => reasons.map((text) => text.split(':')[0]).join();
 
@@ -81,7 +81,7 @@ describe('the gate holds', () => {
 
   it('an unattended effect that goes somewhere', () => {
     const set = new PolicySet(`test-${(version += 1)}`, compile({ card: card((of) => { of.scopes[0].call[0] = { action: 'send_email', approval: { tier: 'auto' } }; }), environment: 'dev', manifests: [{ ...SEND_EMAIL, reverse: { kind: 'restore' } }], tiers: DEFAULT_TIERS }));
-    const verdict = judged({}, { manifestDigest: manifestDigest({ ...SEND_EMAIL, reverse: { kind: 'restore' } }) }, set);
+    const verdict = judged({}, { manifestDigest: manifestDigest({ ...SEND_EMAIL, reverse: { kind: 'restore' } }), trustedRequest: 'Mail them' }, set);
     expect(verdict.verdict).toBe('hold');
     expect(reason(verdict)).toBe('ProvenanceUnknown');
   });
@@ -130,8 +130,9 @@ describe('a sink', () => {
   const set = policies(card((of) => { of.scopes[0].call[0].approval = { tier: 'verify' }; of.scopes[0].call = [{ action: 'issue_refund', bounds: { count: { 'at-most': 5 } }, limits: [{ 'at-most': 9, per: 'day' }], approval: { tier: 'standing', 'granted-by': 'cfo', until: '2027-03-31' } }]; }));
   const refund = { action: 'issue_refund', parameters: { charge_id: 'ch_1', amount: { currency: 'USD', minorUnits: 1 }, count: 1 } };
   it('that a trusted request names needs nobody under a standing approval; one that it does not name is held', () => {
-    expect(judged(refund, { trustedRequest: 'Refund ch_1, please' }, set).verdict).toBe('permit');
+    expect(judged(refund, { trustedRequest: 'Refund 0.01 of ch_1, please' }, set).verdict).toBe('permit');
+    expect(reason(judged(refund, { trustedRequest: 'Refund ch_1, please' }, set))).toBe('AmountUnknown');
     expect(reason(judged(refund, { trustedRequest: 'Refund ch_10, please' }, set))).toBe('ProvenanceUnknown');
-    expect(reason(judged(refund, {}, set))).toBe('ProvenanceUnknown');
+    expect(reason(judged(refund, { trustedRequest: null }, set))).toBe('NotAskedFor,ProvenanceUnknown');
   });
 });

@@ -21,7 +21,7 @@ import { cedarMutants, schemaMutants, sqlMutants } from './mutants';
 
 let version = 0;
 const policySet = (scope: CompiledScope): PolicySet => new PolicySet(`case-${(version += 1)}`, scope);
-const known = { stopped: null, manifestDigest: null, rowsHold: [], trustedRequest: null };
+const known = { stopped: null, manifestDigest: null, rowsHold: [], trustedRequest: 'do it', today: '2026-05-01', hasRead: false };
 
 it('there are at least 150 of them', () => {
   expect([CONDITIONS, READS, PARAMETERS, AWS, JEWELS, CALLS].reduce((sum, { length }) => sum + length, 0)).toBeGreaterThanOrEqual(150);
@@ -183,7 +183,7 @@ function overTheEdge({ type, maxLength, currencies, min = 0, max = 0 }: Paramete
 
 describe('a call', () => {
   const SET_LIMIT: Manifest = {
-    name: 'set_limit', description: 'Sets a limit.', effect: 'write', sinks: [], returns: 'trusted', reverse: { kind: 'restore' },
+    name: 'set_limit', description: 'Sets a limit.', effect: 'write', reach: 'internal', asks: ['do'], sinks: [], returns: {}, reverse: { kind: 'restore' },
     parameters: { account: { type: 'reference', references: 'accounts.id' }, amount: { type: 'integer', min: 0, max: 1_000 } },
   };
   let db: TestDatabase;

@@ -123,7 +123,7 @@ describe('what no target could enforce', () => {
 
   it('gives SQL of its own a tool, a rule, and no trust', () => {
     const scope = compiled(card((of) => { of.scopes[0]['direct-sql'] = true; }));
-    expect(scope.tools.select_sql).toMatchObject({ kind: 'sql', effect: 'read', returns: 'untrusted' });
+    expect(scope.tools.select_sql).toMatchObject({ kind: 'sql', effect: 'read', returns: {} });
     expect(scope.rules['scope://outreach.send.cold/direct-sql']).toMatchObject({ kind: 'auto', scope: 'scope://outreach.send.cold' });
     expect([scope.directSql, compiled(card()).directSql]).toEqual([true, false]);
   });

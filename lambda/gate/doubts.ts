@@ -1,0 +1,116 @@
+/** Steps 3 to 6 of the decision: where what decides an effect came from, and what free text would take along. */
+import type { Reach, ParameterManifest } from '../../lib/scope/manifest';
+import { valueType } from '../../lib/scope/manifest';
+import type { CompiledScope, Rule, Tool } from '../../lib/scope/compile';
+import { contactsIn, Found, holds, phrasesOf, wordsOf } from '../provenance/free-text';
+import { asksFor, namedIn } from '../provenance/named';
+import { canonical } from '../provenance/values';
+
+/** What the database is asked about a proposal. */
+export interface Lookup {
+  readonly values: readonly Found[];
+  readonly phrases: readonly string[];
+  readonly private: boolean;
+}
+
+/** What it answers: in the order of the question. */
+export interface Provenance {
+  readonly levels: readonly number[];
+  readonly private: readonly string[];
+  /** Numbers of the phrases that stand in prose that the run read. */
+  readonly quoted: readonly number[];
+  /** Whether the run read more than is kept; then nobody can say what its texts quote. */
+  readonly unread: boolean;
+}
+
+/** What the run was asked, when, and whether it has read anything yet. */
+export interface Asked {
+  readonly request: string | null;
+  readonly today: string;
+  readonly hasRead: boolean;
+}
+
+/** How well each sink must be vouched for. */
+const NEEDED: Readonly<Record<Reach, number>> = { internal: 1, outward: 2, destructive: 2, privileged: 3 };
+const VOUCHED = ['nothing vouches for it', 'only a register or a trusted answer has it, and this effect asks for the request, or a record that the request names', 'only a record that the request names has it, and this effect asks for the request itself'];
+/** Types that are sinks wherever they stand, and are compared as what they are. */
+const PLAIN = new Set(['text', 'one-of', 'flag', 'integer', 'money', 'date']);
+
+type Parameters = Readonly<Record<string, unknown>>;
+
+const texts = ({ effect, parameters, sinks }: Tool, values: Parameters): [string, string][] => Object.entries(parameters)
+  .filter(([name, { type }]) => type === 'text' && typeof values[name] === 'string' && (effect === 'write' || sinks.includes(name))).map(([name]) => [name, values[name] as string]);
+
+/** Everything of a proposal that neither the request nor the card itself vouches for. */
+export function lookup(scope: CompiledScope, tool: Tool, values: Parameters, request: string | null): Lookup {
+  if (tool.kind !== 'action' || (tool.effect === 'read' && tool.sinks.length === 0)) return { values: [], phrases: [], private: false };
+  const free = texts(tool, values);
+  const own = Object.entries(tool.parameters).flatMap(([name, parameter]) => {
+    const type = valueType(parameter);
+    const value = Object.hasOwn(values, name) && (!PLAIN.has(type) || type === 'text' || type === 'date') ? canonical(type, values[name]) : undefined;
+    return value === undefined || value.length > 200 ? [] : [{ type, value }];
+  });
+  const unknown = [...own, ...free.flatMap(([, text]) => contactsIn(text))].filter(({ type, value }) => !namedIn(request, type, value) && !registered(scope, type, value));
+  return { values: unique(unknown), phrases: [...new Set(free.flatMap(([, text]) => phrasesOf(text)))].filter((phrase) => !quotes(request, phrase)), private: free.length > 0 };
+}
+
+/** What is doubtful of a proposal, as `Code: sentence`; how well each sink is vouched for; and what else it says that nothing vouches for. */
+export function doubts(scope: CompiledScope, rule: Rule, tool: Tool, values: Parameters, { request, today, hasRead }: Asked, asked: Lookup, known: Provenance): { doubts: string[]; levels: Record<string, number>; unvouched: Found[] } {
+  if (tool.kind !== 'action' || (tool.effect === 'read' && tool.sinks.length === 0)) return { doubts: [], levels: {}, unvouched: [] };
+  const found = new Map(asked.values.map(({ type, value }, index) => [`${type} ${value}`, known.levels[index] ?? 0]));
+  const level = (type: string, value: unknown): number => {
+    if (namedIn(request, type, value)) return 3;
+    const key = canonical(type, value);
+    if (key === undefined) return 0;
+    return registered(scope, type, key) ? Math.max(1, found.get(`${type} ${key}`) ?? 0) : found.get(`${type} ${key}`) ?? 0;
+  };
+  const given = Object.entries(tool.parameters).filter(([name]) => Object.hasOwn(values, name));
+  const ofSinks = given.filter(([name, { type }]) => tool.sinks.includes(name) && !(tool.effect === 'read' && type === 'text'));
+  const levels = Object.fromEntries(ofSinks.map(([name, parameter]) => [name, parameter.type === 'flag' ? 3 : level(valueType(parameter), values[name])]));
+  const needed = NEEDED[tool.reach];
+  const weak = (at: number): string[] => Object.keys(levels).filter((name) => levels[name] === at && at < needed);
+  const strong = Object.values(levels).every((each) => each >= 2);
+  const say: string[] = [];
+
+  if (tool.effect === 'write' && !asksFor(request, tool.asks)) say.push(`NotAskedFor: no trusted request asks for this; the words that do are ${tool.asks.map((words) => JSON.stringify(words)).join(', ') || 'none'}`);
+  for (const [at, code] of [[0, 'ProvenanceUnknown'], [1, 'ProvenanceWeak'], [2, 'ProvenanceWeak']] as const) {
+    const names = weak(at);
+    if (names.length > 0) say.push(`${code}: ${names.join(', ')} ${names.length > 1 ? 'decide' : 'decides'} where the effect goes, and ${VOUCHED[at] as string}`);
+  }
+  if (tool.effect === 'write') for (const [name, parameter] of given) {
+    const doubt = quantityDoubt(name, parameter, values[name], { request, today, bounded: rule.bounded.includes(name) && strong });
+    if (doubt !== undefined && (strong || parameter.type === 'flag') && !tool.sinks.includes(name)) say.push(doubt);
+  }
+
+  const free = texts(tool, values);
+  for (const [name, text] of free) {
+    if (contactsIn(text).some(({ type, value }) => level(type, value) < 1)) say.push(`ContactUnknown: ${name} holds an address, an account or a number that nothing vouches for`);
+    if (known.private.some((value) => holds(text, value) && !quotes(request, wordsOf(value).join(' ')))) say.push(`PrivateValue: ${name} holds what the card or the action calls private, and the request does not name it`);
+    if (tool.effect === 'read' && hasRead && wordsOf(text).some((word) => !quotes(request, word))) say.push(`QueryUnknown: ${name} has words that the request does not have, after the run has read; a query carries them out`);
+  }
+  if (known.quoted.length > 0) say.push('UntrustedQuoted: a text repeats what anybody may have written, word by word');
+  if (known.unread && free.length > 0) say.push('TooMuchRead: the run has read more than can be compared with what it says now');
+  const unvouched = given.filter(([name, parameter]) => tool.effect === 'write' && !tool.sinks.includes(name) && (!PLAIN.has(parameter.type) || parameter.type === 'text'))
+    .flatMap(([name, parameter]) => {
+      const [type, value] = [valueType(parameter), canonical(valueType(parameter), values[name])];
+      return value === undefined || value.length > 200 || level(type, value) > 0 ? [] : [{ type, value }];
+    });
+  return { doubts: say, levels, unvouched };
+}
+
+/** Amounts, days and flags: what the request says; for amounts and days also what the card bounds, where everything goes to what is well vouched for. */
+function quantityDoubt(name: string, { type, words = [] }: ParameterManifest, value: unknown, { request, today, bounded }: { request: string | null; today: string; bounded: boolean }): string | undefined {
+  if (type === 'flag') return value === true && !asksFor(request, words) ? `FlagNotAskedFor: ${name} is set, and no trusted request asks for it` : undefined;
+  if (type !== 'money' && type !== 'date') return undefined;
+  if (namedIn(request, type, value) || bounded || (type === 'date' && value === today)) return undefined;
+  return type === 'money' ? `AmountUnknown: the request does not name the amount of ${name}, and the card does not bound it` : `DateUnknown: the request does not name the day of ${name}, it is not today, and the card does not bound it`;
+}
+
+const registered = (scope: CompiledScope, type: string, value: string): boolean => (scope.counterparties.values[type] ?? []).some((each) => canonical(type, each) === value);
+
+/** Whether words stand in a request in a row. */
+const quotes = (request: string | null, phrase: string): boolean => request !== null && ` ${wordsOf(request).join(' ')} `.includes(` ${phrase} `);
+
+function unique(found: readonly Found[]): Found[] {
+  return [...new Map(found.map((each) => [`${each.type} ${each.value}`, each])).values()];
+}

@@ -1,0 +1,33 @@
+/** What the HTTP API takes: the handlers parse with these, and the OpenAPI document is made from them. */
+import * as v from 'valibot';
+import { UUID } from './http';
+import { identifier, plainText, reference } from './parse';
+
+/** `POST /calls` */
+export const Call = v.strictObject({
+  callId: identifier(64),
+  action: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/, 'the name of an action is expected')),
+  parameters: v.pipe(v.unknown(), v.check((value) => !Array.isArray(value), 'an object is expected'), v.record(v.string(), v.unknown())),
+  reason: v.pipe(plainText(4_000), v.minLength(1)),
+  justification: v.optional(plainText(4_000)),
+  reference: v.optional(reference()),
+});
+
+const Asked = v.strictObject({ text: plainText(8_000), reference: v.optional(reference()) });
+
+/** `POST /agents/{agent}/requests` */
+export const Ask = v.strictObject({ request: Asked });
+
+/** `POST /agents/{agent}/runs` of the compute itself. */
+export const StartRun = v.strictObject({ request: Asked, model: v.optional(identifier(100)) });
+
+/** `POST /agents/{agent}/runs` with what a trigger asked. */
+export const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 'the id that the trigger was given is expected')), model: v.optional(identifier(100)) });
+
+/** `POST /approvals/{holdId}/verdict` */
+export const Verdict = v.strictObject({
+  verdict: v.picklist(['approve', 'reject']),
+  /** Digest of what was shown; a verdict on anything else has no effect. */
+  digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the digest of the hold that was shown is expected')),
+  reason: v.pipe(plainText(2_000), v.minLength(1)),
+});

@@ -1,0 +1,74 @@
+/**
+ * Whether a trusted request names a value: as a word of its own and not as part of one. `ch_1` is not named by `ch_10`, nor `ller@x.example`
+ * by `müller@x.example`. What the agent says is no request, and neither is what it read.
+ */
+import { canonical, canonicalUrl, moneyForms } from './values';
+
+/** What encloses a word, and the punctuation behind it, is not the word's. */
+const bare = (word: string): string => word.replace(/^["'(\[<{„“‘«@#]+/u, '').replace(/(?:["')\]>}“”’».,;:!?]|['’]s)+$/u, '');
+const words = (text: string): string[] => text.normalize('NFC').split(/\s+/u).filter((word) => word !== '');
+
+/** Whether words follow each other in a text; only the outer ones may be enclosed. */
+function follows(text: readonly string[], wanted: readonly string[], same: (a: string, b: string) => boolean): boolean {
+  if (wanted.length === 0) return false;
+  return text.some((_, at) => wanted.every((word, index) => {
+    const found = text[at + index];
+    if (found === undefined) return false;
+    return same(found, word) || ((index === 0 || index === wanted.length - 1) && same(bare(found), word));
+  }));
+}
+
+const equal = (a: string, b: string): boolean => a === b;
+const alike = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
+/** @param type value type of the parameter or field; unknown types are names, and compared letter by letter. */
+export function namedIn(request: string | null, type: string, value: unknown): boolean {
+  const key = canonical(type, value);
+  if (request === null || key === undefined) return false;
+  const text = words(request);
+  switch (type) {
+    case 'money': return moneyForms(value as never).some((form) => figures(request).includes(form));
+    case 'integer': return figures(request).includes(key);
+    case 'date': return dates(request).includes(key);
+    case 'url': return text.some((word) => urlsOf(word).includes(key));
+    case 'email': return follows(text, words(String(value)), equal);
+    // Accounts are written in groups of four, or not.
+    case 'iban': return text.some((_, at) => [1, 4, 5, 6, 7, 8, 9, 10].some((groups) => canonical('iban', [...text.slice(at, at + groups - 1), bare(text[at + groups - 1] ?? '')].map((word, index) => (index === 0 ? bare(word) : word)).join('')) === key));
+    case 'text': case 'one-of': return follows(text, words(String(value)), alike);
+    default: return follows(text, words(String(value)), equal);
+  }
+}
+
+/** Whether a request asks for an action or a flag: one of the phrases stands in it, word by word. */
+export function asksFor(request: string | null, phrases: readonly string[]): boolean {
+  if (request === null) return false;
+  const text = words(request.normalize('NFKC')).map((word) => bare(word));
+  return phrases.some((phrase) => follows(text, words(phrase), alike));
+}
+
+/** Addresses that one word of a request may be: a sentence may begin right behind it, without a space. */
+function urlsOf(word: string): string[] {
+  const whole = bare(word);
+  const before = /^(.*?\.[a-z]{2,})\.[A-Z][a-z]+$/u.exec(whole)?.[1];
+  return [whole, ...(before === undefined ? [] : [before])].map((text) => canonicalUrl(text)).filter((url): url is string => url !== undefined);
+}
+
+/** Figures as they are written, without separators of thousands: `1,299.00` is `1299.00`. */
+function figures(text: string): string[] {
+  return words(text).map((word) => bare(word).replace(/^[\p{Sc}]+|^[A-Z]{3}(?=\d)/u, '').replace(/[\p{Sc}%]+$/u, '')).filter((word) => /^\d[\d.,]*$/.test(word))
+    .map((word) => (/^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/.test(word) ? word.replaceAll(',', '') : word));
+}
+
+const MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'];
+
+/** Days that a text names, as `YYYY-MM-DD`. */
+function dates(text: string): string[] {
+  const day = (year: string, month: number, of: string): string => `${year}-${String(month).padStart(2, '0')}-${of.padStart(2, '0')}`;
+  const month = (name: string): number => MONTHS.findIndex((each) => each === name.toLowerCase()) + 1;
+  const named = MONTHS.join('|');
+  return [
+    ...[...text.matchAll(/(?<![\d-])(\d{4}-\d{2}-\d{2})(?![\d-])/g)].map(([, found]) => found as string),
+    ...[...text.matchAll(new RegExp(`(?<!\\d)(\\d{1,2})(?:st|nd|rd|th)?\\.? (${named}),? (\\d{4})(?!\\d)`, 'gi'))].map(([, of, name, year]) => day(year as string, month(name as string), of as string)),
+    ...[...text.matchAll(new RegExp(`\\b(${named}) (\\d{1,2})(?:st|nd|rd|th)?,? (\\d{4})(?!\\d)`, 'gi'))].map(([, name, of, year]) => day(year as string, month(name as string), of as string)),
+  ];
+}
