@@ -30,8 +30,12 @@ export interface Told {
   readonly reasons: readonly string[];
 }
 
+/** Holds after which the clock moves: 20 of an agent may wait, and no task makes more than 8. */
+const ROOM = 12;
+
 export class Replay {
   private calls = 0;
+  private waiting = 0;
 
   public constructor(private readonly runtime: LocalRuntime, private readonly stage: Stage, private readonly name: string, private readonly suite: Suite, private readonly declared: SuiteDeclaration, private readonly tell: (told: Told) => void) {}
 
@@ -80,7 +84,10 @@ export class Replay {
   }
 
   private async start(text: string): Promise<Run> {
-    await this.runtime.advance({ minutes: 10 }); // holds that nobody answers end, and make room
+    if (this.waiting >= ROOM) { // holds that nobody answers end, and make room
+      await this.runtime.advance({ minutes: 10 });
+      this.waiting = 0;
+    }
     return this.runtime.startRun(agentOf(this.name), { text });
   }
 
@@ -88,6 +95,7 @@ export class Replay {
     const of = this.declared.tools[call.function] ?? {};
     writeFileSync(this.stage.answer, JSON.stringify(structured(this.declared, of, call, injected)));
     const answer = await run.call(actionOf(this.name, call.function), typedArguments(this.declared, of, call.args), { reason: 'the task', callId: `c-${(this.calls += 1)}` });
+    if (answer.verdict === 'hold') this.waiting += 1;
     this.tell({ what: `${this.name} ${what}: ${call.function}`, verdict: answer.verdict, reasons: answer.verdict === 'permit' ? [] : answer.reasons });
     return answer.verdict;
   }

@@ -4,6 +4,8 @@ import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import type { Action, Values } from '../action';
 import { Credentials, SignedApi } from './signed-api';
 
+export { asData } from './as-data';
+export type { Marked } from './as-data';
 export { GateError } from './signed-api';
 
 /** The gate's answer to a call. A deny is an answer, not an exception. */
@@ -32,6 +34,15 @@ export interface HoldState {
   readonly result: unknown;
 }
 
+/** A tool of the agent's scope. */
+export interface Tool {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema 2020-12 of its parameters. */
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+  readonly effect: 'read' | 'write';
+}
+
 type ParametersOf<A> = A extends Action<infer P, infer _R> ? Values<P> : never;
 type ResultOf<A> = A extends Action<infer _P, infer R> ? R : never;
 
@@ -45,6 +56,8 @@ export interface Run {
   call(actionName: string, parameters: Readonly<Record<string, unknown>>, options: CallOptions): Promise<Answer<unknown>>;
   /** Proposes a call with the types of an action file: `call<typeof updateTier>('update_tier', ...)` needs a type import only. */
   call<A extends Action<any, any>>(actionName: string, parameters: ParametersOf<A>, options: CallOptions): Promise<Answer<ResultOf<A>>>;
+  /** What the run may call, as a model is shown it. */
+  tools(): Promise<readonly Tool[]>;
   /** Where a hold of this run stands. */
   hold(holdId: string): Promise<HoldState>;
   /** Waits for the verdict of a hold. */
@@ -70,14 +83,18 @@ export interface AskedRequest {
 
 /** Starts runs of one agent, as the compute that `grantStartRun` named. */
 export class AgentClient {
-  /** Address, agent and region from `AGENT_CONTROLS_URL`, `AGENT_NAME` and `AWS_REGION`; credentials from the SDK's default chain. */
-  public static fromEnvironment(): AgentClient {
+  /**
+   * Address and region from `AGENT_CONTROLS_URL` and `AWS_REGION`; credentials from the SDK's default chain.
+   *
+   * @param agentName @default - `AGENT_NAME`
+   */
+  public static fromEnvironment(agentName?: string): AgentClient {
     const variable = (name: string): string => {
       const value = process.env[name];
       if (!value) throw new Error(`${name} is not set; the deployed stack's outputs tell it`);
       return value;
     };
-    return new AgentClient(new SignedApi(variable('AGENT_CONTROLS_URL'), variable('AWS_REGION'), defaultProvider()), variable('AGENT_NAME'));
+    return new AgentClient(new SignedApi(variable('AGENT_CONTROLS_URL'), variable('AWS_REGION'), defaultProvider()), agentName ?? variable('AGENT_NAME'));
   }
 
   /** @param options.credentials of the compute; anything that `grantStartRun` was given. */
@@ -109,6 +126,10 @@ class StartedRun implements Run {
     const { callId = randomUUID(), ...rest } = options;
     const answer = await this.api.send<Answer<unknown> & { holdUntil?: string }>('POST', '/calls', { callId, action, parameters, ...rest });
     return answer.verdict === 'hold' ? { ...answer, holdUntil: new Date(answer.holdUntil) } : answer;
+  }
+
+  public async tools(): Promise<readonly Tool[]> {
+    return (await this.api.send<{ tools: Tool[] }>('GET', '/tools')).tools;
   }
 
   public hold(holdId: string): Promise<HoldState> {

@@ -8,7 +8,7 @@ export async function answerMcp(message: unknown, door: GateDoor): Promise<HttpR
   const server = mcpServer(door, '1');
   const transport = new WebStandardStreamableHTTPServerTransport({ enableJsonResponse: true });
   try {
-    await server.connect(transport as never);
+    await server.connect(transport);
     const request = new Request('https://gate/mcp', { method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }, body: '{}' });
     const response = await transport.handleRequest(request, { parsedBody: message });
     const text = await response.text();

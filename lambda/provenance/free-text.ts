@@ -9,7 +9,7 @@ export interface Found {
 }
 
 /** Words behind a spelled-out dot that make a host; any other word behind it is mathematics. */
-const TOP_LEVEL = new Set(tlds);
+const TOP_LEVEL = new Set([...tlds, 'example', 'internal', 'invalid', 'lan', 'local', 'localhost', 'onion', 'test']);
 /** Ends of file names, which no host has. */
 const FILES = new Set(['txt', 'pdf', 'csv', 'doc', 'docx', 'xls', 'xlsx', 'ppt', 'pptx', 'png', 'jpg', 'jpeg', 'gif', 'html', 'json', 'xml', 'yaml', 'yml']);
 const HOST = String.raw`(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?\.)+(?:xn--[a-z0-9-]+|\p{L}{2,63})`;

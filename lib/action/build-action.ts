@@ -33,6 +33,9 @@ export function codeDigest(folder: string): string {
   return createHash('sha256').update(readFileSync(join(folder, 'index.js'))).digest('hex');
 }
 
+/** What this process has bundled. */
+const FOLDERS: string[] = [];
+
 function bundle(entry: string): string {
   const esbuild = esbuildOf(entry);
   const root = packageRoot();
@@ -46,7 +49,8 @@ function bundle(entry: string): string {
     alias: { 'cdk-agent-controls/action': join(root, 'dist/lambda/action/index.js') },
   });
   const folder = mkdtempSync(join(tmpdir(), 'agent-controls-action-'));
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true })); // synth has copied it into the assembly by then
+  if (FOLDERS.length === 0) process.once('exit', () => FOLDERS.forEach((made) => rmSync(made, { recursive: true, force: true }))); // synth has copied them into the assembly by then
+  FOLDERS.push(folder);
   writeFileSync(join(folder, 'index.js'), (outputFiles[0] as { contents: Uint8Array }).contents);
   return folder;
 }

@@ -46,7 +46,7 @@ export function conditionsToCedar(conditions: Conditions, parameters: Readonly<R
     if (!parameter) unenforceable(`${field}.${name}`, `the action has no parameter ${shown(name)}`, `bound one of ${Object.keys(parameters).join(', ')}`);
     const terms = parameterTerms(name, condition, parameter, `${field}.${name}`);
     // A bound is on what is there; whether it must be there is the schema's.
-    return parameter.optional === true ? [`(!(context.parameters has ${cedarString(name, field)}) || (${terms.join(' && ')}))`] : terms;
+    return parameter.optional === true ? [`(if context.parameters has ${cedarString(name, field)}${terms.some((term) => term.includes('context.lengths')) ? ` && context.lengths has ${cedarString(name, field)}` : ''} then ${terms.join(' && ')} else true)`] : terms;
   });
 }
 

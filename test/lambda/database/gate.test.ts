@@ -139,7 +139,7 @@ describe('a ticket', () => {
   it('has one outcome, and only after it was spent', async () => {
     const { principal } = await db.startRun('outreach-closer');
     const { decisionId } = await commit(principal);
-    const outcome = async (): Promise<boolean> => (await db.as('executor').query<{ done: boolean }>("select gate.outcome($1, 'executed', 'null', '[]', null, null, null) as done", [decisionId])).rows[0]?.done ?? false;
+    const outcome = async (): Promise<boolean> => (await db.as('executor').query<{ done: boolean }>("select gate.outcome($1, 'executed', 'null', '[]', null, null, '[]', null) as done", [decisionId])).rows[0]?.done ?? false;
     expect(await outcome()).toBe(false);
     await db.as('executor').query('select gate.redeem($1)', [decisionId]);
     expect([await outcome(), await outcome()]).toEqual([true, false]);

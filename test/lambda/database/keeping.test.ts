@@ -57,7 +57,7 @@ describe('an intent whose outcome never came', () => {
     await db.as('executor').query('select gate.redeem($1)', [decision]);
     await db.moveClock(11 * 60);
     await keeper('gate.reconcile()');
-    const report = async (): Promise<boolean> => (await db.as('executor').query<{ done: boolean }>("select gate.outcome($1, 'executed', '{}', '[]', 'b', '[]', null) as done", [decision])).rows[0]?.done ?? false;
+    const report = async (): Promise<boolean> => (await db.as('executor').query<{ done: boolean }>("select gate.outcome($1, 'executed', '{}', '[]', 'b', '[]', '[]', null) as done", [decision])).rows[0]?.done ?? false;
     expect([await report(), await report()]).toEqual([true, false]);
     expect(await outcomes(decision)).toEqual(['unknown', 'executed']);
     await db.moveClock(0);
@@ -181,7 +181,7 @@ describe('an erasure', () => {
     const decision = await permitted(principal, { lead_id: 'L_1', to: 'lin.chen@example.com', subject: 's', body: 'b' });
     expect(await order('lin.chen@example.com')).toEqual({ refused: 'CallsOpen', open: 1 });
     await db.as('executor').query('select gate.redeem($1)', [decision]);
-    await db.as('executor').query("select gate.outcome($1, 'executed', '{\"sent\":\"lin.chen@example.com\"}', '[]', 'b', '[]', null)", [decision]);
+    await db.as('executor').query("select gate.outcome($1, 'executed', '{\"sent\":\"lin.chen@example.com\"}', '[]', 'b', '[]', '[]', null)", [decision]);
     expect(await order('lin.chen@example.com')).toHaveProperty('erasure');
   });
 

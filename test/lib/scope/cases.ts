@@ -68,7 +68,7 @@ const PARAMETER: Readonly<Record<Exclude<Kind, 'boolean'>, ParameterManifest>> =
 
 /** An action that takes one parameter `v`. */
 export function taking(parameter: ParameterManifest): Manifest {
-  return { name: 'act', description: 'Does it.', effect: 'write', reach: 'internal', asks: ['do'], sinks: [], returns: {}, parameters: { v: parameter }, reverse: { kind: 'restore' } };
+  return { name: 'act', description: 'Does it.', effect: 'write', reach: 'internal', asks: ['do'], sinks: ['email', 'iban', 'url'].includes(parameter.type) ? ['v'] : [], returns: {}, parameters: { v: parameter }, reverse: { kind: 'restore' } };
 }
 
 export const manifestOf = (kind: Exclude<Kind, 'boolean'>): Manifest => taking(PARAMETER[kind]);
