@@ -5,16 +5,17 @@ import { Command } from 'commander';
 import { buildBundles } from '../scripts/build-bundles';
 import { audit } from './audit';
 import { coldInit } from './cold-init';
+import { decision } from './decision';
 import type { Row } from './measure';
 import { search } from './search';
 import { synthPerAgent } from './synth';
 
 /** What each ratio may be; `most` where less is better. */
 const BUDGETS: Readonly<Record<string, { readonly least?: number; readonly most?: number }>> = {
-  'append.16-writers': { least: 0.6 }, 'append.batch-100': { least: 0.75 }, 'verify.stream': { least: 0.95 }, 'verify.chain': { least: 0.95 }, ...Object.fromEntries(['latest', 'agent', 'run', 'action', 'reference', 'approver', 'rejected', 'executed', 'denied', 'verdict', 'text'].map((name) => [`search.${name}`, { most: 1 }])), 'handler.cold-init': { most: 1 }, 'gate.cold-init': { most: 1.1 },
+  'append.16-writers': { least: 0.6 }, 'append.batch-100': { least: 0.75 }, 'verify.stream': { least: 0.95 }, 'verify.chain': { least: 0.95 }, ...Object.fromEntries(['latest', 'agent', 'run', 'action', 'reference', 'approver', 'rejected', 'executed', 'denied', 'verdict', 'text'].map((name) => [`search.${name}`, { most: 1 }])), 'handler.cold-init': { most: 1 }, 'gate.cold-init': { most: 1.1 }, 'gate.decision': { most: 1.5 },
   'synth.per-agent': { most: 1.25 }, 'template.per-agent': { most: 1 }, 'template.per-agent.bytes': { most: 1 },
 };
-const GROUPS = { audit, search, 'cold-init': coldInit, synth: synthPerAgent } as const;
+const GROUPS = { audit, decision, search, 'cold-init': coldInit, synth: synthPerAgent } as const;
 
 async function main({ json, only }: { json?: string; only?: keyof typeof GROUPS }): Promise<void> {
   const progress = (what: string): void => { process.stderr.write(`  ${what}\n`); };

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { LocalFile } from '../local/local-file';
 import { bold, dim } from './terminal';
 
@@ -13,6 +14,7 @@ aws      ${as(file.principals.agents[agent]?.run ? agent : 'auditor')} && aws --
 psql     ${as(agent)} && psql -c 'select current_user'
          ${as('superuser')} && psql -h ${file.postgres.host} -p ${file.postgres.port}
 decide   ${as(`approver:${file.resources.approverRoles[0]?.split('-approver-')[1] ?? 'GROUP'}`)}, then docs/piece-by-piece.md
+mcp      { "command": "npx", "args": ["agent-controls", "mcp", "--local", "--folder", "${resolve(folder)}", "--agent", "${agent}", "--request", "WHAT YOU ASK OF IT"] }
 log      npx agent-controls audit search --local${option}
          npx agent-controls audit verify --local${option}
 ${dim(`Everything a script needs is in ${folder}/local.json.`)}`;

@@ -12,6 +12,7 @@ export * from './controls/agent-fleet';
 export * from './database/controls-cluster';
 export * from './database/controls-database';
 export * from './gate/tool-gate';
+export * from './gate/verifier';
 export * from './hold/approver';
 export * from './hold/hold-queue';
 export * from './hold/hold-tier';

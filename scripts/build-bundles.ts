@@ -14,6 +14,8 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   executor: 'lambda/executor/handler.ts',
   expiry: 'lambda/hold/expiry-handler.ts',
   decide: 'lambda/hold/decide-handler.ts',
+  verify: 'lambda/hold/verify-handler.ts',
+  'rule-verifier': 'lambda/hold/rule-verifier-handler.ts',
   read: 'lambda/read/handler.ts',
   witness: 'lambda/witness/handler.ts',
   keeper: 'lambda/keeper/handler.ts',
@@ -21,7 +23,7 @@ export const HANDLERS: Readonly<Record<string, string>> = {
 
 const common: BuildOptions = {
   absWorkingDir: root, bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, legalComments: 'none', logLevel: 'warning',
-  loader: { '.sql': 'text' }, mainFields: ['module', 'main'],
+  loader: { '.sql': 'text' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
 };
 
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */

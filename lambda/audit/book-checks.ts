@@ -15,7 +15,7 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
     sentence: 'a run that no entry started as it is',
     sql: `select r.run_id as what from controls.run r where r.started_at >= :from::timestamptz and not exists (select from audit.entry e where e.kind = 'run.started' and e.run_id = r.run_id and e.agent = r.agent
       and e.facts::json ->> 'card_digest' = r.card_digest and e.facts::json ->> 'environment' = r.environment and e.facts::json ->> 'starter' = r.starter and e.facts::json ->> 'asked_by' = r.asked_by
-      and e.facts::json ->> 'model' is not distinct from r.model and e.reference is not distinct from r.reference and (e.facts::json ->> 'expires_at')::timestamptz >= r.expires_at and (e.facts::json ->> 'request_trusted')::boolean = r.request_trusted) limit 20`,
+      and e.facts::json ->> 'model' is not distinct from r.model and e.facts::json ->> 'prompt_digest' is not distinct from r.prompt_digest and e.reference is not distinct from r.reference and (e.facts::json ->> 'expires_at')::timestamptz >= r.expires_at and (e.facts::json ->> 'request_trusted')::boolean = r.request_trusted) limit 20`,
   },
   {
     // What was erased says nothing.

@@ -41,4 +41,4 @@ export const DECISION_VIEW = /^create view audit\.decision as\n([\s\S]*?);\n\n/m
 
 /** Decisions as a reviewer reads them, as `d`. */
 export const DECISIONS = `select to_char(time at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, agent, run_id, decision_id::text, decision, inputs_hash, inputs::text, inputs_are, model, output_hash, output::text, downstream_writes::text,
-  authorized_by, verdict, reasons::text, policy_digest, card_digest, reference, approver, status, result_hash, result::text, redacted::text, hold_id from (${DECISION_VIEW}) d`;
+  authorized_by, verdict, reasons::text, policy_digest, card_digest, versions::text, reference, approver, status, result_hash, result::text, redacted::text, hold_id from (${DECISION_VIEW}) d`;

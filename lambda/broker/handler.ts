@@ -27,7 +27,7 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
   const digest = await currentCardDigest(agent);
   const started = await callFunction<{ refused?: string; expiresAt?: string }>('gate.start_run', {
     run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.arn), digest: arg.text(digest), body: arg.text(request && await withoutSecrets(request.text)),
-    request: arg.optionalUuid('requestId' in start ? start.requestId : null), reference: arg.text(request?.reference), model: arg.text(start.model), seconds: arg.int(seconds),
+    request: arg.optionalUuid('requestId' in start ? start.requestId : null), reference: arg.text(request?.reference), model: arg.text(start.model), seconds: arg.int(seconds), prompt: arg.text(start.promptDigest),
   });
   if (started.refused !== undefined) throw refusal(started.refused);
 

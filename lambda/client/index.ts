@@ -4,8 +4,8 @@ import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import type { Action, Values } from '../action';
 import { Credentials, SignedApi } from './signed-api';
 
-export { asData } from './as-data';
-export type { Marked } from './as-data';
+export { asData } from '../provenance/as-data';
+export type { Marked } from '../provenance/as-data';
 export { GateError } from './signed-api';
 
 /** The gate's answer to a call. A deny is an answer, not an exception. */
@@ -72,6 +72,8 @@ export interface RunRequest {
   readonly reference?: string;
   /** Model and version that will propose the calls, as `name@version`; recorded on every decision as the agent's own claim. */
   readonly model?: string;
+  /** SHA-256 of the system prompt, in hex; recorded on every decision as the agent's own claim. */
+  readonly promptDigest?: string;
 }
 
 /** A request that a trigger asked; it is good for one run, within the hour. */
@@ -79,6 +81,8 @@ export interface AskedRequest {
   readonly requestId: string;
   /** Model and version that will propose the calls, as `name@version`. */
   readonly model?: string;
+  /** SHA-256 of the system prompt, in hex; recorded on every decision as the agent's own claim. */
+  readonly promptDigest?: string;
 }
 
 /** Starts runs of one agent, as the compute that `grantStartRun` named. */
@@ -105,16 +109,16 @@ export class AgentClient {
   private constructor(private readonly api: SignedApi, private readonly agentName: string) {}
 
   /** Asks something of the agent, as a trigger that `grantTrigger` named. Hand the id on to the agent's program, which starts the run. */
-  public async ask(request: Omit<RunRequest, 'model'>): Promise<{ readonly requestId: string; readonly expiresAt: Date }> {
+  public async ask(request: Omit<RunRequest, 'model' | 'promptDigest'>): Promise<{ readonly requestId: string; readonly expiresAt: Date }> {
     const { requestId, expiresAt } = await this.api.send<{ requestId: string; expiresAt: string }>('POST', `/agents/${this.agentName}/requests`, { request });
     return { requestId, expiresAt: new Date(expiresAt) };
   }
 
   /** Starts a run. @throws `GateError` with the broker's code, such as `AgentDisabled` or `CardNotApproved`. */
   public async startRun(request: RunRequest | AskedRequest): Promise<Run> {
-    const { model, ...asked } = request;
+    const { model, promptDigest, ...asked } = request;
     const body = 'requestId' in asked ? asked : { request: asked };
-    const started = await this.api.send<{ runId: string; expiresAt: string; credentials: Credentials }>('POST', `/agents/${this.agentName}/runs`, { ...body, ...(model === undefined ? {} : { model }) });
+    const started = await this.api.send<{ runId: string; expiresAt: string; credentials: Credentials }>('POST', `/agents/${this.agentName}/runs`, { ...body, ...(model === undefined ? {} : { model }), ...(promptDigest === undefined ? {} : { promptDigest }) });
     return new StartedRun(this.api.as(started.credentials), started.runId, new Date(started.expiresAt), started.credentials);
   }
 }

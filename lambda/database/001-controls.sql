@@ -45,7 +45,7 @@ create table controls.request (
 
 create table controls.run (
   run_id text primary key, agent text not null, card_digest text not null, environment text not null, starter text not null, asked_by text not null,
-  principal_id text unique, request text, request_trusted boolean not null, reference text, model text,
+  principal_id text unique, request text, request_trusted boolean not null, reference text, model text, prompt_digest text,
   started_at timestamptz not null, expires_at timestamptz not null
 );
 
@@ -218,4 +218,4 @@ do $$ begin
   revoke create on schema public from public;
 end $$;
 
-select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}]) name;
+select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}]) name;

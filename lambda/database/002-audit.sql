@@ -295,6 +295,7 @@ select
   f.facts -> 'reasons' as reasons,
   f.facts ->> 'policy_digest' as policy_digest,
   f.facts ->> 'card_digest' as card_digest,
+  jsonb_strip_nulls(jsonb_build_object('card', f.facts -> 'card_digest', 'policies', f.facts -> 'policy_digest', 'declaration', f.facts -> 'manifest_digest', 'schema', f.facts -> 'schema_digest', 'prompt', f.facts -> 'prompt_digest', 'gate', f.facts -> 'gate_digest', 'action', o.facts -> 'bundle_digest')) as versions,
   i.reference,
   v.approvers as approver,
   case
@@ -316,7 +317,7 @@ select
 from audit.entry i
 cross join lateral (select i.facts::jsonb as facts) f
 left join lateral (
-  select e.head, e.seq, e.outcome, e.output_digest from audit.entry e where e.decision_id = i.decision_id and e.kind = 'call.outcome' order by e.at desc limit 1
+  select e.head, e.seq, e.outcome, e.output_digest, e.facts::jsonb as facts from audit.entry e where e.decision_id = i.decision_id and e.kind = 'call.outcome' order by e.at desc limit 1
 ) o on true
 left join lateral (
   select (array_agg(e.kind order by e.at desc))[1] as last_kind, string_agg(e.approver, ', ' order by e.at) as approvers

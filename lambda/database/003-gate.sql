@@ -76,7 +76,7 @@ end $$;
 
 -- Starts a run, or says why not. Both are entries. A request that a trigger asked is trusted; what the compute says itself is only
 -- where the card says so.
-create function gate.start_run(p_run text, p_agent text, p_starter text, p_digest text, p_body text, p_request uuid, p_reference text, p_model text, p_seconds int)
+create function gate.start_run(p_run text, p_agent text, p_starter text, p_digest text, p_body text, p_request uuid, p_reference text, p_model text, p_seconds int, p_prompt text default null)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_agent controls.agent := (select a from controls.agent a where a.name = p_agent);
@@ -105,12 +105,12 @@ begin
     return json_build_object('refused', v_refused);
   end if;
   insert into controls.run values (p_run, p_agent, p_digest, v_agent.environment, p_starter, coalesce(v_request.asked_by, p_starter), null, coalesce(v_request.body, p_body),
-    (p_request is not null or v_scope.compiled::json ->> 'trustedFrom' = 'compute') and not (v_scope.compiled::json ->> 'directSql')::boolean, coalesce(v_request.reference, p_reference), p_model, controls.now(), controls.now() + make_interval(secs => p_seconds))
+    (p_request is not null or v_scope.compiled::json ->> 'trustedFrom' = 'compute') and not (v_scope.compiled::json ->> 'directSql')::boolean, coalesce(v_request.reference, p_reference), p_model, p_prompt, controls.now(), controls.now() + make_interval(secs => p_seconds))
     returning * into v_run;
   update controls.request set run_id = p_run where request_id = p_request;
   perform gate.entry('run.started', v_run, json_build_object('reference', v_run.reference), json_build_object('card_digest', p_digest, 'scope_version', encode(sha256(convert_to(v_scope.compiled, 'UTF8')), 'hex'), 'environment', v_run.environment, 'approved_by', v_scope.approved_by,
     'review_overdue', v_scope.review_by < (controls.now() at time zone 'UTC')::date, 'starter', p_starter, 'asked_by', v_run.asked_by, 'request', p_request, 'request_trusted', v_run.request_trusted,
-    'model', p_model, 'expires_at', v_run.expires_at),
+    'model', p_model, 'prompt_digest', p_prompt, 'expires_at', v_run.expires_at),
     audit.canonical(json_build_object('request', v_run.request)), null);
   return json_build_object('run', p_run, 'expiresAt', v_run.expires_at);
 end $$;
@@ -275,7 +275,7 @@ begin
     'reasons', case when v_verdict <> 'permit' then v_reasons end));
   perform gate.entry('call.intent', v_run, json_build_object('decision', v_decision, 'action', c ->> 'action', 'outcome', v_verdict, 'reference', coalesce(c ->> 'reference', v_run.reference)),
     json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r),
-    'hold', v_hold, 'hold_until', v_until, 'people', case when v_hold is not null then v_people end, 'approvers', case when v_hold is not null then array_to_json(v_approvers) end, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'model', v_run.model,
+    'hold', v_hold, 'hold_until', v_until, 'people', case when v_hold is not null then v_people end, 'approvers', case when v_hold is not null then array_to_json(v_approvers) end, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'schema_digest', c ->> 'schemaDigest', 'gate_digest', c ->> 'gateDigest', 'prompt_digest', v_run.prompt_digest, 'model', v_run.model,
     'provenance', c -> 'provenance', 'handler_clock', c ->> 'clock', 'redacted', c -> 'redacted', 'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
   insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'),
     v_run.environment, c ->> 'manifestDigest', (select a.bundle_digest from controls.action a where a.name = c ->> 'action'), c ->> 'ruleId',

@@ -8,9 +8,13 @@ begin
     (jsonb_build_object('hold', p_hold.hold_id, 'digest', p_hold.digest) || p_facts)::json, p_inputs, null);
 end $$;
 
+-- What a verifier said, once a hold, and under which version of it.
+create table hold.opinion (hold_id uuid primary key references hold.hold on delete cascade, verdict text not null check (verdict in ('approve', 'reject', 'unsure')), version text, at timestamptz not null);
+
 -- How long is left of a window.
 create function hold.open(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('holdId', hold_id, 'status', status, 'secondsLeft', greatest(1, ceil(extract(epoch from hold_until - controls.now())))::int) from hold.hold where hold_id = p_hold
+  select json_build_object('holdId', hold_id, 'status', status, 'secondsLeft', greatest(1, ceil(extract(epoch from hold_until - controls.now())))::int,
+    'verifiable', status = 'pending' and kind = 'verify' and not exists (select from hold.opinion o where o.hold_id = p_hold)) from hold.hold where hold_id = p_hold
 $$;
 
 -- Leaves the state machine's task token beside the hold. When the hold is decided already, says so instead.
@@ -30,6 +34,27 @@ create function hold.is_for(p_hold hold.hold, p_groups text) returns boolean lan
   select json_array_length(p_groups::json) > 0 and (cardinality(p_hold.approvers) = 0 or p_hold.approvers && array(select json_array_elements_text(p_groups::json)) or '*' in (select json_array_elements_text(p_groups::json)))
 $$;
 
+-- Counts one verdict of somebody who may give it, on a row that the caller has locked.
+create function hold.count_verdict(p_hold hold.hold, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text) returns text language plpgsql as $$
+declare
+  v_hold hold.hold := p_hold;
+  v_approvals int;
+begin
+  insert into hold.verdict values (v_hold.hold_id, p_person, p_verdict, p_reason, p_signed_in, controls.now());
+  v_approvals := (select count(*) from hold.verdict where hold_id = v_hold.hold_id and verdict = 'approve');
+  if p_verdict = 'reject' then
+    update hold.hold set status = 'rejected' where hold_id = v_hold.hold_id returning * into v_hold;
+  elsif v_approvals >= v_hold.people then
+    update hold.hold set status = 'approved' where hold_id = v_hold.hold_id returning * into v_hold;
+    insert into gate.ticket values (v_hold.decision_id, v_hold.digest, 'approval', controls.now());
+  end if;
+  if v_hold.status = 'rejected' then perform hold.cancel(v_hold); end if;
+  perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold, p_verdict, p_person,
+    jsonb_build_object('groups', p_groups::jsonb, 'signed_in', p_signed_in, 'approvals', v_approvals, 'people', v_hold.people),
+    audit.canonical(json_build_object('reason', p_reason)));
+  return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
+end $$;
+
 -- One verdict of one person. The clock is read after the row is locked, so an approval that waited past the end has no effect.
 create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -38,7 +63,6 @@ declare
   v_run controls.run;
   v_mine hold.verdict;
   v_refused text;
-  v_approvals int;
 begin
   if p_verdict not in ('approve', 'reject') then raise exception 'VerdictUnknown: %', p_verdict using errcode = '22023'; end if;
   select * into v_hold from hold.hold where hold_id = p_hold for update;
@@ -60,21 +84,38 @@ begin
     perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', p_person), null);
     return json_build_object('refused', v_refused);
   end if;
-  if v_mine.person is null then
-    insert into hold.verdict values (p_hold, p_person, p_verdict, p_reason, p_signed_in, controls.now());
-    v_approvals := (select count(*) from hold.verdict where hold_id = p_hold and verdict = 'approve');
-    if p_verdict = 'reject' then
-      update hold.hold set status = 'rejected' where hold_id = p_hold returning * into v_hold;
-    elsif v_approvals >= v_hold.people then
-      update hold.hold set status = 'approved' where hold_id = p_hold returning * into v_hold;
-      insert into gate.ticket values (v_hold.decision_id, v_hold.digest, 'approval', controls.now());
-    end if;
-    if v_hold.status = 'rejected' then perform hold.cancel(v_hold); end if;
-    perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold, p_verdict, p_person,
-      jsonb_build_object('groups', p_groups::jsonb, 'signed_in', p_signed_in, 'approvals', v_approvals, 'people', v_hold.people),
-      audit.canonical(json_build_object('reason', p_reason)));
-  end if;
+  if v_mine.person is null then return hold.count_verdict(v_hold, p_verdict, p_person, p_groups, p_signed_in, p_reason); end if;
   return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
+end $$;
+
+-- What a verifier is shown: the proposal as it is staged, and what a trusted request says. Nothing of what the agent says for itself.
+create function hold.proposal(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('holdId', h.hold_id, 'agent', h.agent, 'action', h.action, 'tier', h.tier, 'digest', h.digest, 'parameters', c.parameters::json, 'request', case when r.request_trusted then r.request end,
+    'declaration', (select a.manifest::json from controls.action a where a.name = h.action))
+  from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
+  where h.hold_id = p_hold and h.status = 'pending' and h.kind = 'verify' and h.hold_until > controls.now() and not exists (select from hold.opinion o where o.hold_id = p_hold)
+$$;
+
+-- Takes a verifier's answer. It may approve what its tier lets it approve, and refuse; where it is unsure people decide. It counts as one of
+-- those who must agree, and never as two.
+create function hold.verify(p_hold uuid, p_digest text, p_verdict text, p_reason text, p_version text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_hold hold.hold;
+begin
+  if p_verdict not in ('approve', 'reject', 'unsure') then raise exception 'VerdictUnknown: %', p_verdict using errcode = '22023'; end if;
+  select * into v_hold from hold.hold where hold_id = p_hold for update;
+  if not found then return json_build_object('refused', 'HoldUnknown'); end if;
+  if v_hold.kind <> 'verify' then return json_build_object('refused', 'NotForVerifiers'); end if;
+  if v_hold.status <> 'pending' then return json_build_object('refused', 'AlreadyDecided'); end if;
+  if v_hold.hold_until <= controls.now() then return json_build_object('refused', 'HoldExpired'); end if;
+  if v_hold.digest <> p_digest then return json_build_object('refused', 'DigestMismatch'); end if;
+  insert into hold.opinion values (p_hold, p_verdict, p_version, controls.now()) on conflict do nothing;
+  if not found then return json_build_object('refused', 'AlreadyDecided'); end if;
+  if p_verdict = 'unsure' then
+    perform hold.entry('verifier.unsure', v_hold, 'unsure', null, json_build_object('version', p_version)::jsonb, audit.canonical(json_build_object('reason', p_reason)));
+    return json_build_object('status', v_hold.status);
+  end if;
+  return hold.count_verdict(v_hold, p_verdict, 'verifier:' || v_hold.tier, '[]', 'verifier ' || coalesce(p_version, ''), p_reason);
 end $$;
 
 -- A cancelled call had no effect: its reservations are free again.
@@ -140,11 +181,11 @@ $$;
 
 grant usage on schema gate to {{role.broker}}, {{role.gate}}, {{role.executor}};
 
-grant usage on schema hold to {{role.executor}}, {{role.decide}}, {{role.expiry}};
+grant usage on schema hold to {{role.executor}}, {{role.decide}}, {{role.expiry}}, {{role.verifier}};
 
 revoke all on all functions in schema gate, hold from public;
 
-grant execute on function gate.ask(text, text, text, text), gate.start_run(text, text, text, text, text, uuid, text, text, int), gate.bind_run(text, text) to {{role.broker}};
+grant execute on function gate.ask(text, text, text, text), gate.start_run(text, text, text, text, text, uuid, text, text, int, text), gate.bind_run(text, text) to {{role.broker}};
 
 grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.provenance(text, text), gate.refuse(text, text) to {{role.gate}};
 
@@ -153,3 +194,5 @@ grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text
 grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
 
 grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid) to {{role.expiry}};
+
+grant execute on function hold.proposal(uuid), hold.verify(uuid, text, text, text, text) to {{role.verifier}};

@@ -234,7 +234,7 @@ grant usage on schema gate, hold, controls to {{role.auditor}};
 
 grant select on audit.checkpoint, audit.log, audit.dropped to {{role.auditor}};
 
-grant select (run_id, agent, card_digest, environment, starter, asked_by, request, request_trusted, reference, model, started_at, expires_at) on controls.run to {{role.auditor}};
+grant select (run_id, agent, card_digest, environment, starter, asked_by, request, request_trusted, reference, model, prompt_digest, started_at, expires_at) on controls.run to {{role.auditor}};
 
 grant select (agent, card_digest, environment, compiled, registered_at) on controls.scope to {{role.auditor}};
 

@@ -1,4 +1,3 @@
-import { Validator } from '@cfworker/json-schema';
 import type { Rule, Tool } from '../../lib/scope/compile';
 import type { PolicySet } from './policy-set';
 import { Asked, doubts, Lookup, lookup, Provenance } from './doubts';
@@ -25,7 +24,9 @@ export interface Known {
   readonly today: string;
   /** Whether the run has read anything. */
   readonly hasRead: boolean;
-  /** What the database answered to `lookupFor`; without it nothing was read, and nothing is registered in tables. */
+  /** What `lookupFor` found to ask. */
+  readonly asked?: Lookup;
+  /** What the database answered to it; without it nothing was read, and nothing is registered in tables. */
   readonly provenance?: Provenance;
 }
 
@@ -48,12 +49,14 @@ const deny = (...reasons: string[]): Verdict => ({ verdict: 'deny', reasons });
 
 const NOTHING_KNOWN: Provenance = { levels: [], private: [], quoted: [], unread: false };
 
-/** What the database must be asked before the call can be decided, if anything. */
+/** What the database must be asked before the call can be decided, where the card has such a tool. */
 export function lookupFor({ scope }: PolicySet, { action, parameters }: Proposal, { trustedRequest }: Pick<Known, 'trustedRequest'>): Lookup | undefined {
   const tool = Object.hasOwn(scope.tools, action) ? scope.tools[action] : undefined;
-  const asked = tool && lookup(scope, tool, parameters, trustedRequest);
-  return asked && (asked.values.length > 0 || asked.phrases.length > 0 || asked.private) ? asked : undefined;
+  return tool && lookup(scope, tool, parameters, trustedRequest);
 }
+
+/** Whether there is anything that only the database knows. */
+export const isQuestion = ({ values, phrases, private: closed }: Lookup): boolean => values.length > 0 || phrases.length > 0 || closed;
 
 /** Decides one call. Pure and total: whatever is not clearly permitted is held or denied. The order is docs/life-of-a-call.md's. */
 export function decide(policies: PolicySet, proposal: Proposal, known: Known): Verdict {
@@ -62,7 +65,7 @@ export function decide(policies: PolicySet, proposal: Proposal, known: Known): V
   const tool = Object.hasOwn(scope.tools, proposal.action) ? scope.tools[proposal.action] : undefined;
   if (!tool) return deny('ActionUnknown: the card of this agent calls no such action');
   if (tool.kind === 'action' && known.manifestDigest !== tool.manifestDigest) return deny('ActionChanged: the action is not the one the card was compiled against; deploy the agent again');
-  const faults = parameterFaults(tool, proposal.parameters);
+  const faults = parameterFaults(tool, policies.validator(proposal.action), proposal.parameters);
   if (faults.length > 0) return deny(...faults);
 
   const ids = policies.permitting({
@@ -81,7 +84,7 @@ export function decide(policies: PolicySet, proposal: Proposal, known: Known): V
   const missing = missingEvidence(rule, proposal);
   if (missing.length > 0) return { ...deny(...missing), ruleId, rule };
   const asked: Asked = { request: known.trustedRequest, today: known.today, hasRead: known.hasRead };
-  const { doubts: doubtful, levels, unvouched } = doubts(scope, rule, tool, proposal.parameters, asked, lookup(scope, tool, proposal.parameters, asked.request), known.provenance ?? NOTHING_KNOWN);
+  const { doubts: doubtful, levels, unvouched } = doubts(scope, rule, tool, proposal.parameters, asked, known.asked ?? lookup(scope, tool, proposal.parameters, asked.request), known.provenance ?? NOTHING_KNOWN);
   const reasons = [...(rule.kind === 'verify' || rule.kind === 'human' ? [`TierAsksPeople: ${rule.scope} is of tier ${rule.tier}`] : []), ...doubtful];
   return { verdict: reasons.length > 0 ? 'hold' : 'permit', reasons, ruleId, rule, doubted: doubtful.length > 0, provenance: levels, unvouched };
 }
@@ -113,13 +116,13 @@ function missingEvidence(rule: Rule, { justification, reference }: Proposal): st
 }
 
 /** Faults of the parameters against the very schema that the model is shown. Names of fields only: values may be anybody's. */
-function parameterFaults(tool: Tool, parameters: Readonly<Record<string, unknown>>): string[] {
+function parameterFaults(tool: Tool, validator: { validate(value: unknown): { readonly valid: boolean; readonly errors: readonly { readonly instanceLocation: string }[] } }, parameters: Readonly<Record<string, unknown>>): string[] {
   const known = Object.keys((tool.schema.inputSchema.properties ?? {}));
   const unknown = Object.keys(parameters).filter((name) => !known.includes(name));
   if (unknown.length > 0) return [`ParameterUnknown: ${unknown.length} of the parameters are not declared; declared are ${known.join(', ')}`];
   const missing = ((tool.schema.inputSchema.required ?? []) as string[]).filter((name) => !Object.hasOwn(parameters, name));
   if (missing.length > 0) return [`ParameterMissing: ${missing.join(', ')}`];
-  const { valid, errors } = new Validator(tool.schema.inputSchema, '2020-12', false).validate(parameters);
+  const { valid, errors } = validator.validate(parameters);
   if (valid) return [];
   const fields = new Set(errors.map(({ instanceLocation }) => instanceLocation.split('/')[1]).filter((name): name is string => name !== undefined && known.includes(name)));
   return [...fields].map((name) => `ParameterInvalid: ${name} must match ${JSON.stringify((tool.schema.inputSchema.properties as Record<string, unknown>)[name])}`)

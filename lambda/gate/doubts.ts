@@ -6,8 +6,9 @@ import { contactsIn, Found, holds, phrasesOf, wordsOf } from '../provenance/free
 import { asksFor, namedIn } from '../provenance/named';
 import { canonical } from '../provenance/values';
 
-/** What the database is asked about a proposal. */
+/** What the database is asked about a proposal, and where free text leads. */
 export interface Lookup {
+  readonly contacts: ReadonlyMap<string, readonly Found[]>;
   readonly values: readonly Found[];
   readonly phrases: readonly string[];
   readonly private: boolean;
@@ -41,17 +42,20 @@ type Parameters = Readonly<Record<string, unknown>>;
 const texts = ({ effect, parameters, sinks }: Tool, values: Parameters): [string, string][] => Object.entries(parameters)
   .filter(([name, { type }]) => type === 'text' && typeof values[name] === 'string' && (effect === 'write' || sinks.includes(name))).map(([name]) => [name, values[name] as string]);
 
+const NOTHING: Lookup = { contacts: new Map(), values: [], phrases: [], private: false };
+
 /** Everything of a proposal that neither the request nor the card itself vouches for. */
 export function lookup(scope: CompiledScope, tool: Tool, values: Parameters, request: string | null): Lookup {
-  if (tool.kind !== 'action' || (tool.effect === 'read' && tool.sinks.length === 0)) return { values: [], phrases: [], private: false };
+  if (tool.kind !== 'action' || (tool.effect === 'read' && tool.sinks.length === 0)) return NOTHING;
   const free = texts(tool, values);
+  const contacts = new Map(free.map(([name, text]) => [name, contactsIn(text)]));
   const own = Object.entries(tool.parameters).flatMap(([name, parameter]) => {
     const type = valueType(parameter);
     const value = Object.hasOwn(values, name) && (!PLAIN.has(type) || type === 'text' || type === 'date') ? canonical(type, values[name]) : undefined;
     return value === undefined || value.length > 200 ? [] : [{ type, value }];
   });
-  const unknown = [...own, ...free.flatMap(([, text]) => contactsIn(text))].filter(({ type, value }) => !namedIn(request, type, value) && !registered(scope, type, value));
-  return { values: unique(unknown), phrases: [...new Set(free.flatMap(([, text]) => phrasesOf(text)))].filter((phrase) => !quotes(request, phrase)), private: free.length > 0 };
+  const unknown = [...own, ...[...contacts.values()].flat()].filter(({ type, value }) => !namedIn(request, type, value) && !registered(scope, type, value));
+  return { contacts, values: unique(unknown), phrases: [...new Set(free.flatMap(([, text]) => phrasesOf(text)))].filter((phrase) => !quotes(request, phrase)), private: free.length > 0 };
 }
 
 /** What is doubtful of a proposal, as `Code: sentence`; how well each sink is vouched for; and what else it says that nothing vouches for. */
@@ -84,7 +88,7 @@ export function doubts(scope: CompiledScope, rule: Rule, tool: Tool, values: Par
 
   const free = texts(tool, values);
   for (const [name, text] of free) {
-    if (contactsIn(text).some(({ type, value }) => level(type, value) < 1)) say.push(`ContactUnknown: ${name} holds an address, an account or a number that nothing vouches for`);
+    if (asked.contacts.get(name)?.some(({ type, value }) => level(type, value) < 1)) say.push(`ContactUnknown: ${name} holds an address, an account or a number that nothing vouches for`);
     if (known.private.some((value) => holds(text, value) && !quotes(request, wordsOf(value).join(' ')))) say.push(`PrivateValue: ${name} holds what the card or the action calls private, and the request does not name it`);
     if (tool.effect === 'read' && hasRead && wordsOf(text).some((word) => !quotes(request, word))) say.push(`QueryUnknown: ${name} has words that the request does not have, after the run has read; a query carries them out`);
   }
@@ -109,7 +113,14 @@ function quantityDoubt(name: string, { type, words = [] }: ParameterManifest, va
 const registered = (scope: CompiledScope, type: string, value: string): boolean => (scope.counterparties.values[type] ?? []).some((each) => canonical(type, each) === value);
 
 /** Whether words stand in a request in a row. */
-const quotes = (request: string | null, phrase: string): boolean => request !== null && ` ${wordsOf(request).join(' ')} `.includes(` ${phrase} `);
+const quotes = (request: string | null, phrase: string): boolean => request !== null && spoken(request).includes(` ${phrase} `);
+
+/** A request is asked about many phrases of one call. */
+let last = { request: '', spoken: '' };
+function spoken(request: string): string {
+  if (last.request !== request) last = { request, spoken: ` ${wordsOf(request).join(' ')} ` };
+  return last.spoken;
+}
 
 function unique(found: readonly Found[]): Found[] {
   return [...new Map(found.map((each) => [`${each.type} ${each.value}`, each])).values()];

@@ -3,17 +3,18 @@ import type { ToolSchema } from '../../lib/scope/tool-schema';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { isPlainJson } from '../../lib/scope/plain-text';
+import { bundleDigest } from '../action/handler';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { Call } from '../http/bodies';
 import { parse } from '../http/parse';
-import { decide, Known, lookupFor, Proposal, Verdict } from './decide';
+import { decide, isQuestion, Known, lookupFor, Proposal, Verdict } from './decide';
 import type { Provenance } from './doubts';
 import { answerTo, runPermitted, startHold } from './effects';
 import { PolicySet } from './policy-set';
 
-interface Opened extends Omit<Known, 'trustedRequest' | 'hasRead' | 'provenance'> {
+interface Opened extends Omit<Known, 'trustedRequest' | 'hasRead' | 'asked' | 'provenance'> {
   readonly refused?: string;
   readonly request: string | null;
   readonly requestTrusted: boolean;
@@ -62,7 +63,7 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
       ...verdict,
       principal: caller.principalId, callId: proposal.callId, action: proposal.action, justification: told.justification, reference: proposal.reference, clock: new Date().toISOString(),
       redacted: [...new Set([...parameters.kinds, ...said.kinds])].sort(),
-      reasons: JSON.stringify(verdict.reasons), policyDigest: policies?.digest, manifestDigest: opened.manifestDigest, output,
+      reasons: JSON.stringify(verdict.reasons), policyDigest: policies?.digest, schemaDigest: policies?.schemaDigest(proposal.action), gateDigest: bundleDigest(), manifestDigest: opened.manifestDigest, output,
       inputs: canonicalJson({ request: opened.request, ...told, saw: opened.saw }),
     })),
   });
@@ -100,7 +101,9 @@ async function judge(opened: Opened, proposal: Proposal, principal: string): Pro
     }
     const known = { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null, hasRead: opened.saw.length > 0 };
     const asked = lookupFor(policies, proposal, known);
-    return decide(policies, proposal, asked ? { ...known, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify(asked)) }) } : known);
+    if (!asked || !isQuestion(asked)) return decide(policies, proposal, { ...known, ...(asked ? { asked } : {}) });
+    const { contacts: _, ...question } = asked;
+    return decide(policies, proposal, { ...known, asked, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify(question)) }) });
   } catch {
     // Whatever could not be evaluated is a deny; the caller learns no more than that.
     return { verdict: 'deny', reasons: ['NotEvaluated: the policies of this agent could not be evaluated'] };

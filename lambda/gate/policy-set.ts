@@ -1,3 +1,4 @@
+import { Validator } from '@cfworker/json-schema';
 import { preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson, sha256Hex } from '../../lib/scope/canonical-json';
@@ -10,16 +11,33 @@ export interface CedarRequest {
   readonly columns: readonly string[];
 }
 
-/** One agent's policies, parsed once: asking a small parsed set is several times faster than one big text. */
+/** One agent's policies, parsed once and by action: Cedar looks at every policy of a set, and only those of one action can permit it. */
 export class PolicySet {
   /** Digest of the policies, recorded on every decision made under them. */
   public readonly digest: string;
+  private readonly ids = new Map<string, readonly string[]>();
+  private readonly validators = new Map<string, Validator>();
 
   /** @throws when a policy does not parse; the caller denies. */
   public constructor(public readonly version: string, public readonly scope: CompiledScope) {
     this.digest = sha256Hex(canonicalJson(scope.policies));
-    const answer = preparsePolicySet(version, { staticPolicies: { ...scope.policies } });
-    if (answer.type !== 'success') throw new Error('PolicyUnparsable');
+    for (const action of Object.keys(scope.tools)) {
+      const policies = Object.fromEntries(Object.entries(scope.policies).filter(([id]) => (scope.rules[id]?.action ?? action) === action));
+      if (preparsePolicySet(`${version} ${action}`, { staticPolicies: policies }).type !== 'success') throw new Error('PolicyUnparsable');
+      this.ids.set(action, Object.keys(policies));
+    }
+  }
+
+  /** Checks parameters against the very schema that the model is shown. */
+  public validator(action: string): Validator {
+    const made = this.validators.get(action) ?? new Validator(this.scope.tools[action]?.schema.inputSchema ?? false, '2020-12', false);
+    this.validators.set(action, made);
+    return made;
+  }
+
+  /** Digest of what the model is shown of a tool. */
+  public schemaDigest(action: string): string | undefined {
+    return Object.hasOwn(this.scope.tools, action) ? sha256Hex(canonicalJson(this.scope.tools[action]?.schema)) : undefined;
   }
 
   /** Ids of the rules that permit the call, in the order of the card; none is a deny, and so is any error. */
@@ -29,12 +47,12 @@ export class PolicySet {
       action: { type: 'Action', id: action },
       resource: { type: 'Tool', id: action },
       context: { parameters, columns, lengths: lengthsOf(parameters) } as never,
-      preparsedPolicySetId: this.version,
+      preparsedPolicySetId: `${this.version} ${action}`,
       entities: [],
     });
     if (answer.type !== 'success' || answer.response.diagnostics.errors.length > 0 || answer.response.decision !== 'allow') return [];
     const reasons = new Set(answer.response.diagnostics.reason);
-    return Object.keys(this.scope.policies).filter((id) => reasons.has(id));
+    return (this.ids.get(action) ?? []).filter((id) => reasons.has(id));
   }
 }
 

@@ -14,6 +14,8 @@ interface Hold {
   readonly agent?: string;
   readonly holdUntil?: string;
   readonly secondsLeft?: number;
+  /** Whether the tier lets a verifier answer, and none has yet. */
+  readonly verifiable?: boolean;
 }
 
 /** Ends the wait of a state machine whose hold was decided before its token was left; named, so that the ASL can catch it. */
@@ -26,7 +28,7 @@ export async function handler(event: ExpiryEvent): Promise<object> {
   switch (event.step) {
     case 'open': {
       const hold = known(await callFunction<Hold | null>('hold.open', { hold: arg.uuid(holdId) }), holdId);
-      return { holdId, status: hold.status, secondsLeft: hold.secondsLeft };
+      return { holdId, status: hold.status, secondsLeft: hold.secondsLeft, asks: hold.verifiable === true && process.env.VERIFIER === 'true' ? 'verifier' : 'people' };
     }
     case 'attend': {
       const hold = known(await callFunction<Hold | null>('hold.attend', { hold: arg.uuid(holdId), token: arg.text(event.token) }), holdId);

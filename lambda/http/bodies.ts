@@ -19,10 +19,10 @@ const Asked = v.strictObject({ text: plainText(8_000), reference: v.optional(ref
 export const Ask = v.strictObject({ request: Asked });
 
 /** `POST /agents/{agent}/runs` of the compute itself. */
-export const StartRun = v.strictObject({ request: Asked, model: v.optional(identifier(100)) });
+export const StartRun = v.strictObject({ request: Asked, model: v.optional(identifier(100)), promptDigest: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the SHA-256 of the system prompt is expected, in hex'))) });
 
 /** `POST /agents/{agent}/runs` with what a trigger asked. */
-export const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 'the id that the trigger was given is expected')), model: v.optional(identifier(100)) });
+export const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 'the id that the trigger was given is expected')), model: v.optional(identifier(100)), promptDigest: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the SHA-256 of the system prompt is expected, in hex'))) });
 
 /** `POST /approvals/{holdId}/verdict` */
 export const Verdict = v.strictObject({

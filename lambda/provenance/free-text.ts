@@ -17,8 +17,12 @@ const ADDRESS = new RegExp(String.raw`[a-z][a-z0-9+.-]*:\/\/[^\s<>"']+|[^\s@<>"'
 const ACCOUNT = /(?<![A-Z0-9])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{2,4}){3,9}(?![A-Z0-9])/gu;
 const PHONE = /(?<![\p{L}\p{N}])\+?\(?\d[\d ()./-]{6,}\d(?![\p{L}\p{N}])/gu;
 
+/** Without one of these nothing in a text can lead anywhere: a dot or a slash inside a word, an @, figures, a dot that stands alone or is spelled, letters apart, letters that are no ASCII. */
+const LEADS = /[^\s.][./][^\s.]|@|:\/\/|\d[\d ()./-]{6}|[A-Z]{2}\d|[ ([{<][.][ )\]}>]|\bdot\b|punkt|(?:^|\s)\S\s\S\s\S(?:\s|$)|[^\x00-\x7f]/iu;
+
 /** Every address, host, account and phone number of a text, also where it is spelled out. */
 export function contactsIn(text: string): Found[] {
+  if (!LEADS.test(text)) return [];
   const found = new Map<string, Found>();
   const add = (type: string, value: string): void => { found.set(`${type} ${value}`, { type, value }); };
   for (const reading of readings(text)) {

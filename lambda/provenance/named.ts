@@ -6,7 +6,14 @@ import { canonical, canonicalUrl, moneyForms } from './values';
 
 /** What encloses a word, and the punctuation behind it, is not the word's. */
 const bare = (word: string): string => word.replace(/^["'(\[<{„“‘«@#]+/u, '').replace(/(?:["')\]>}“”’».,;:!?]|['’]s)+$/u, '');
-const words = (text: string): string[] => text.normalize('NFC').split(/\s+/u).filter((word) => word !== '');
+const split = (text: string): string[] => text.normalize('NFC').split(/\s+/u).filter((word) => word !== '');
+
+/** A request is asked about many values of one call. */
+let last: { readonly text: string; readonly words: string[] } = { text: '', words: [] };
+const wordsOf = (request: string): string[] => {
+  if (last.text !== request) last = { text: request, words: split(request) };
+  return last.words;
+};
 
 /** Whether words follow each other in a text; only the outer ones may be enclosed. */
 function follows(text: readonly string[], wanted: readonly string[], same: (a: string, b: string) => boolean): boolean {
@@ -25,25 +32,25 @@ const alike = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCa
 export function namedIn(request: string | null, type: string, value: unknown): boolean {
   const key = canonical(type, value);
   if (request === null || key === undefined) return false;
-  const text = words(request);
+  const text = wordsOf(request);
   switch (type) {
     case 'money': return moneyForms(value as never).some((form) => figures(request).includes(form));
     case 'integer': return figures(request).includes(key);
     case 'date': return dates(request).includes(key);
     case 'url': return text.some((word) => urlsOf(word).includes(key));
-    case 'email': return follows(text, words(String(value)), equal);
+    case 'email': return follows(text, split(String(value)), equal);
     // Accounts are written in groups of four, or not.
     case 'iban': return text.some((_, at) => [1, 4, 5, 6, 7, 8, 9, 10].some((groups) => canonical('iban', [...text.slice(at, at + groups - 1), bare(text[at + groups - 1] ?? '')].map((word, index) => (index === 0 ? bare(word) : word)).join('')) === key));
-    case 'text': case 'one-of': return follows(text, words(String(value)), alike);
-    default: return follows(text, words(String(value)), equal);
+    case 'text': case 'one-of': return follows(text, split(String(value)), alike);
+    default: return follows(text, split(String(value)), equal);
   }
 }
 
 /** Whether a request asks for an action or a flag: one of the phrases stands in it, word by word. */
 export function asksFor(request: string | null, phrases: readonly string[]): boolean {
   if (request === null) return false;
-  const text = words(request.normalize('NFKC')).map((word) => bare(word));
-  return phrases.some((phrase) => follows(text, words(phrase), alike));
+  const text = split(request.normalize('NFKC')).map((word) => bare(word));
+  return phrases.some((phrase) => follows(text, split(phrase), alike));
 }
 
 /** Addresses that one word of a request may be: a sentence may begin right behind it, without a space. */
@@ -55,7 +62,7 @@ function urlsOf(word: string): string[] {
 
 /** Figures as they are written, without separators of thousands: `1,299.00` is `1299.00`. */
 function figures(text: string): string[] {
-  return words(text).map((word) => bare(word).replace(/^[\p{Sc}]+|^[A-Z]{3}(?=\d)/u, '').replace(/[\p{Sc}%]+$/u, '')).filter((word) => /^\d[\d.,]*$/.test(word))
+  return split(text).map((word) => bare(word).replace(/^[\p{Sc}]+|^[A-Z]{3}(?=\d)/u, '').replace(/[\p{Sc}%]+$/u, '')).filter((word) => /^\d[\d.,]*$/.test(word))
     .map((word) => (/^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/.test(word) ? word.replaceAll(',', '') : word));
 }
 

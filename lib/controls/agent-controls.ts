@@ -15,6 +15,7 @@ import { ControlsCluster } from '../database/controls-cluster';
 import { ControlsDatabase, IControlsDatabase } from '../database/controls-database';
 import { invokeArn } from '../gate/api-route';
 import { IToolGate, ToolGate } from '../gate/tool-gate';
+import { Verifier } from '../gate/verifier';
 import { Approver } from '../hold/approver';
 import { HoldQueue, IHoldQueue } from '../hold/hold-queue';
 import { HoldTier } from '../hold/hold-tier';
@@ -71,6 +72,8 @@ export interface AgentControlsProps {
   readonly cluster?: ControlsCluster;
   /** Tiers a card may name. @default - `verify` and `human`, 5 minutes each, decided by the groups that cards name */
   readonly tiers?: HoldTier[];
+  /** Answers holds of a `verify` tier before people are asked. @default - people only */
+  readonly verifier?: Verifier;
   /** How long a run's credentials live. @default Duration.minutes(30) */
   readonly sessionDuration?: Duration;
   /** Security owners, whose signature puts a card in force; once somebody is named, no card is in force without. @default - nobody: cards of environments with synthetic data are in force at once, others never */
@@ -127,7 +130,7 @@ export class AgentControls extends Resource implements IAgentControls {
     const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration, cardApprovers: props.cardApprovers, standingApprovers: props.standingApprovers, reviewGrace: props.reviewGrace });
     this.broker = broker;
     this.url = broker.url;
-    this.queue = new HoldQueue(this, 'Holds', { auditLog: this.auditLog, tiers: props.tiers, notificationTopic: props.notificationTopic });
+    this.queue = new HoldQueue(this, 'Holds', { auditLog: this.auditLog, tiers: props.tiers, verifier: props.verifier, notificationTopic: props.notificationTopic });
     this.holdQueue = this.queue;
     this.notificationTopic = this.queue.notificationTopic;
     this.gate = new ToolGate(this, 'Gate', { broker: this.broker, holdQueue: this.holdQueue });

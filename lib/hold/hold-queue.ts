@@ -11,6 +11,7 @@ import { anchored } from '../audit/anchored';
 import { IAuditLogTable } from '../audit/audit-log-table';
 import { DutyLogin } from '../database/duty-login';
 import { invokeArn } from '../gate/api-route';
+import { Verifier } from '../gate/verifier';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { AppIndex } from '../registration/app-index';
 import { StackRegistration } from '../registration/stack-registration';
@@ -49,6 +50,8 @@ export interface HoldQueueProps {
    * @default - `verify` and `human`, 5 minutes each; a card that names another tier does not synth (`TierUnknown`)
    */
   readonly tiers?: HoldTier[];
+  /** Answers holds of a `verify` tier before people are asked. @default - people only */
+  readonly verifier?: Verifier;
   /** Where staged and expired holds are announced, by id. @default - a new topic, see `notificationTopic` */
   readonly notificationTopic?: sns.ITopic;
 }
@@ -100,7 +103,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
     const expiryLogin = new DutyLogin(this, 'ExpiryLogin', database, 'expiry');
     const expiry = new HandlerFunction(this, 'Expiry', {
       functionName: handlerName(controls, 'expiry'), code: handlerCode('expiry'), description: 'Opens, attends and ends the windows of holds',
-      environment: { ...expiryLogin.environment, TOPIC_ARN: this.notificationTopic.topicArn },
+      environment: { ...expiryLogin.environment, TOPIC_ARN: this.notificationTopic.topicArn, ...(props.verifier ? { VERIFIER: 'true' } : {}) },
     });
     expiryLogin.grantUse(expiry.role);
     anchored(expiry, props.auditLog);
@@ -120,17 +123,19 @@ export class HoldQueue extends Resource implements IHoldQueue {
     }));
     this.executor = executor.role;
 
+    const verify = props.verifier && this.verifyHandler(props.verifier);
     this.stateMachine = new sfn.StateMachine(this, 'Window', {
       stateMachineName: handlerName(controls, 'hold-window'),
       // The file's own text, for whatever partition it is deployed to.
       definitionBody: sfn.DefinitionBody.fromString(readFileSync(join(packageRoot(), 'lambda', 'hold', 'window.asl.json'), 'utf8').replaceAll('arn:aws:', `arn:${Aws.PARTITION}:`)),
-      definitionSubstitutions: { ExpiryFunction: expiry.function.functionArn, ExecutorFunction: executor.function.functionArn },
+      definitionSubstitutions: { ExpiryFunction: expiry.function.functionArn, ExecutorFunction: executor.function.functionArn, VerifyFunction: (verify ?? expiry.function).functionArn }, // without a verifier the step is never reached
       comment: 'Keeps the windows of holds',
     });
     markOwn((this.stateMachine as sfn.StateMachine).role);
     this.stateMachineArn = this.stateMachine.stateMachineArn;
     expiry.function.grantInvoke(this.stateMachine);
     executor.function.grantInvoke(this.stateMachine);
+    verify?.grantInvoke(this.stateMachine);
 
     const decideLogin = new DutyLogin(this, 'DecideLogin', database, 'decide');
     const decide = new HandlerFunction(this, 'Decide', {
@@ -157,6 +162,21 @@ export class HoldQueue extends Resource implements IHoldQueue {
     const made = this.approvers.get(group.groupName) ?? new ApproverRole(this, `Approver-${group.groupName}`, { roleName: approverRoleName(this.auditLog.database.controlsName, group.groupName), holdQueue: this });
     this.approvers.set(group.groupName, made);
     return made;
+  }
+
+  /** Shows the verifier a hold and takes its answer, as a login that can do nothing else. */
+  private verifyHandler(verifier: Verifier): lambda.IFunction {
+    const { database } = this.auditLog;
+    const asked = verifier._function(this, database.controlsName);
+    const login = new DutyLogin(this, 'VerifierLogin', database, 'verifier');
+    const verify = new HandlerFunction(this, 'Verify', {
+      functionName: handlerName(database.controlsName, 'verify'), code: handlerCode('verify'), description: 'Asks the verifier about holds', timeout: Duration.seconds(55),
+      environment: { ...login.environment, VERIFIER_FUNCTION: asked.functionArn },
+    });
+    login.grantUse(verify.role);
+    anchored(verify, this.auditLog);
+    verify.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [asked.functionArn] }));
+    return verify.function;
   }
 
   private apiOf(): string {

@@ -104,7 +104,7 @@ describe('what a superuser does to a log that is anchored', () => {
   });
 
   it.each([
-    ['a run', "insert into controls.run select 'run-forged', agent, card_digest, environment, starter, asked_by, null, request, request_trusted, reference, model, started_at, expires_at from controls.run limit 1", "delete from controls.run where run_id = 'run-forged'"],
+    ['a run', "insert into controls.run select 'run-forged', agent, card_digest, environment, starter, asked_by, null, request, request_trusted, reference, model, prompt_digest, started_at, expires_at from controls.run limit 1", "delete from controls.run where run_id = 'run-forged'"],
     ['what was asked for', "update controls.run set request = request || ', and mallory@evil.example'", "update controls.run set request = replace(request, ', and mallory@evil.example', '')"],
     ['trust in a request', 'update controls.run set request_trusted = not request_trusted', 'update controls.run set request_trusted = not request_trusted'],
     ['a verdict', "insert into hold.verdict select hold_id, 'mallory', 'approve', 'x', 'mfa', controls.now() from hold.hold limit 1", "delete from hold.verdict where person = 'mallory'"],

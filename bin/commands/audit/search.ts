@@ -88,6 +88,8 @@ export interface Decision extends DecisionRow {
   readonly reasons: unknown;
   readonly policyDigest: string | null;
   readonly cardDigest: string | null;
+  /** Digests of what it was decided under: card, policies, declaration, schema, prompt, gate, action. */
+  readonly versions: Record<string, string>;
   readonly reference: string | null;
   readonly approver: string | null;
   readonly resultHash: string | null;
@@ -103,7 +105,7 @@ function decisionRow(row: Record<string, unknown>): Decision {
   return {
     time: text('time') ?? '', agent: text('agent') ?? '', runId: text('run_id') ?? '', decisionId: text('decision_id'), decision: text('decision') ?? '', inputsHash: text('inputs_hash'), inputs: json('inputs'), inputsAre: text('inputs_are'),
     model: text('model'), outputHash: text('output_hash'), output: json('output'), downstreamWrites: (json('downstream_writes') ?? []) as string[], authorizedBy: text('authorized_by'), verdict: text('verdict'),
-    reasons: json('reasons'), policyDigest: text('policy_digest'), cardDigest: text('card_digest'), reference: text('reference'), approver: text('approver'), status: text('status') ?? '',
+    reasons: json('reasons'), policyDigest: text('policy_digest'), cardDigest: text('card_digest'), versions: (json('versions') ?? {}) as Record<string, string>, reference: text('reference'), approver: text('approver'), status: text('status') ?? '',
     resultHash: text('result_hash'), result: json('result'), redacted: json('redacted'),
     erased: (['inputs', 'output', 'result'] as const).filter((part) => text(`${part}_hash`) !== null && text(part) === null),
   };

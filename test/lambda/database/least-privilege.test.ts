@@ -7,6 +7,7 @@ import { TestDatabase, testDatabase } from '../../support/database';
 const MAY: Readonly<Record<Duty, readonly string[]>> = {
   broker: ['gate.ask', 'gate.bind_run', 'gate.start_run'],
   gate: ['gate.commit_call', 'gate.open_call', 'gate.provenance', 'gate.read_hold', 'gate.read_result', 'gate.read_scope', 'gate.refuse'],
+  verifier: ['hold.proposal', 'hold.verify'],
   executor: ['gate.outcome', 'gate.redeem', 'hold.claim'],
   decide: ['hold.decide', 'hold.list', 'hold.show'],
   expiry: ['hold.attend', 'hold.expire', 'hold.open'],

@@ -1,0 +1,81 @@
+/** What runs know of values, as Postgres keeps it: inside a run, across runs, and by registers. */
+import { randomUUID } from 'node:crypto';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { manifestDigest } from '../../../lib/scope/manifest';
+import { card, LEADS, UPDATE_TIER } from '../../support/cards';
+import { TestDatabase, testDatabase } from '../../support/database';
+
+const RULE = 'scope://outreach.send.cold/call/0';
+const AGENTS = ['reader', 'writer'];
+let db: TestDatabase;
+
+beforeAll(async () => {
+  db = await testDatabase(`${LEADS} create table suppliers (email text); insert into suppliers values ('sal@supplier.example');`);
+  for (const agent of AGENTS) {
+    await db.register(card((of) => {
+      of.agent = agent;
+      of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'auto' } }];
+      of.counterparties = [{ type: 'email', from: 'suppliers.email' }];
+    }), [UPDATE_TIER]);
+  }
+});
+
+type Known = { type: string; value: string; level?: number; private?: boolean };
+const ask = async <T>(duty: 'gate' | 'executor', sql: string, values: unknown[]): Promise<T> => JSON.parse((await db.as(duty).query<{ answer: string }>(`select (${sql})::text as answer`, values)).rows[0]?.answer ?? 'null') as T;
+
+/** A run that calls once, with what the call says without anybody's word, and what its result says. */
+async function ran(agent: string, { unvouched = [], values = [], verdict = 'permit', principal = '' }: { unvouched?: Known[]; values?: Known[]; verdict?: string; principal?: string }): Promise<string> {
+  const run = principal === '' ? (await db.startRun(agent)).principal : principal;
+  const { rows: [scope] } = await db.owner.query<{ compiled: string }>('select compiled from controls.scope where agent = $1', [agent]);
+  const { decisionId } = await ask<{ decisionId: string }>('gate', 'gate.commit_call($1)', [JSON.stringify({
+    principal: run, callId: randomUUID(), action: 'update_tier', manifestDigest: manifestDigest(UPDATE_TIER), verdict, ruleId: RULE, rule: (JSON.parse(scope?.compiled ?? '{}') as { rules: Record<string, object> }).rules[RULE],
+    reasons: verdict === 'hold' ? '["ProvenanceUnknown: x"]' : '[]', output: '{"customer_id":"C_1","tier":"free"}', inputs: '{"saw":[]}', unvouched,
+  })]);
+  if (verdict === 'permit') {
+    await ask('executor', 'gate.redeem($1)', [decisionId]);
+    await ask('executor', "gate.outcome($1, 'executed', '{}', '[]', 'b', '[]', $2, null)", [decisionId, JSON.stringify(values)]);
+  }
+  return run;
+}
+const asked = (principal: string, values: Known[], more: object = {}): Promise<{ levels: number[]; private: string[]; quoted: number[]; unread: boolean }> => ask('gate', 'gate.provenance($1, $2)', [principal, JSON.stringify({ values, phrases: [], private: false, ...more })]);
+
+describe('what a run knows of a value', () => {
+  const ADA = { type: 'email', value: 'ada@x.example' };
+  it('is what it read itself, with the best level of all its reads, by type', async () => {
+    const run = await ran('reader', { values: [{ ...ADA, level: 1 }, { type: 'person', value: 'Ada', level: 2 }] });
+    expect((await asked(run, [ADA, { type: 'person', value: 'Ada' }, { type: 'person', value: 'ada@x.example' }, { type: 'email', value: 'Ada@x.example' }])).levels).toEqual([1, 2, 0, 0]);
+    await ran('reader', { values: [{ ...ADA, level: 2 }], principal: run });
+    expect((await asked(run, [ADA])).levels).toEqual([2]);
+    expect((await asked(await ran('reader', {}), [ADA])).levels).toEqual([0]);
+  });
+
+  it('is level 1 where a register in a table has it', async () => {
+    expect((await asked(await ran('reader', {}), [{ type: 'email', value: 'sal@supplier.example' }, { type: 'email', value: 'SAL@supplier.example' }, { type: 'person', value: 'sal@supplier.example' }])).levels).toEqual([1, 0, 0]);
+    expect((await asked(await ran('reader', {}), [{ type: 'email', value: "' or true --" }])).levels).toEqual([0]);
+  });
+
+  it('says which phrases stand in prose, what is private, and that too much was read', async () => {
+    const run = await ran('reader', { values: [{ type: 'prose', value: ' one two three four five six \n seven ', level: 0 }, { type: 'text', value: '1a7b3d', level: 0, private: true }] });
+    const phrases = ['one two three four five six', 'two three four five six seven', 'ne two three four five six'];
+    expect(await asked(run, [], { phrases, private: true })).toMatchObject({ quoted: [0], private: ['1a7b3d'], unread: false });
+    await ran('reader', { values: [{ type: 'cut', value: '', level: 0 }], principal: run });
+    expect(await asked(run, [])).toMatchObject({ private: [], unread: true });
+  });
+});
+
+describe('what an agent stored without anybody\'s word', () => {
+  const EVE = { type: 'person', value: 'Eve' };
+  it('is vouched for by nobody when any agent reads it again, not by a record that the request names either', async () => {
+    const before = await ran('reader', { values: [{ ...EVE, level: 2 }] });
+    expect((await asked(before, [EVE])).levels).toEqual([2]);
+    await ran('writer', { unvouched: [EVE] });
+    expect((await asked(await ran('reader', { values: [{ ...EVE, level: 2 }] }), [EVE])).levels).toEqual([0]);
+    expect((await asked(before, [EVE])).levels).toEqual([0]);
+  });
+
+  it('is nothing yet while the call only waits, and what a person approved is vouched for', async () => {
+    const MALLORY = { type: 'person', value: 'Mallory' };
+    await ran('writer', { unvouched: [MALLORY], verdict: 'hold' });
+    expect((await asked(await ran('reader', { values: [{ ...MALLORY, level: 1 }] }), [MALLORY])).levels).toEqual([1]);
+  });
+});
