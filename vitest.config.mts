@@ -9,6 +9,7 @@ export default defineConfig({
   }],
   resolve: {
     alias: {
+      '@secretlint/profiler': new URL('./lambda/redaction/no-profiler.ts', import.meta.url).pathname, // as in every bundle
       'cdk-agent-controls/action': new URL('./lambda/action/index.ts', import.meta.url).pathname,
       'cdk-agent-controls/client': new URL('./lambda/client/index.ts', import.meta.url).pathname,
       'cdk-agent-controls/testing': new URL('./local/testing/index.ts', import.meta.url).pathname,
@@ -21,6 +22,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
+    server: { deps: { inline: [/@secretlint\//] } },
     // The compiler decides what every enforcer enforces: no branch of it goes untested.
     coverage: { provider: 'v8', include: ['lib/scope/**'], exclude: ['test/**'], reporter: ['text-summary'], thresholds: { branches: 100 } },
     env: { CDK_VALIDATION: 'false', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },

@@ -22,7 +22,8 @@ export class PolicySet {
   public constructor(public readonly version: string, public readonly scope: CompiledScope) {
     this.digest = sha256Hex(canonicalJson(scope.policies));
     for (const action of Object.keys(scope.tools)) {
-      const policies = Object.fromEntries(Object.entries(scope.policies).filter(([id]) => (scope.rules[id]?.action ?? action) === action));
+      const policies: Record<string, string> = {};
+      for (const [id, text] of Object.entries(scope.policies)) if (scope.rules[id] === undefined || scope.rules[id].action === action) policies[id] = text;
       if (preparsePolicySet(`${version} ${action}`, { staticPolicies: policies }).type !== 'success') throw new Error('PolicyUnparsable');
       this.ids.set(action, Object.keys(policies));
     }
@@ -42,7 +43,7 @@ export class PolicySet {
 
   /** Ids of the rules that permit the call, in the order of the card; none is a deny, and so is any error. */
   public permitting({ agent, action, parameters, columns }: CedarRequest): string[] {
-    const answer = statefulIsAuthorized({
+    const answer = ask({
       principal: { type: 'Agent', id: agent },
       action: { type: 'Action', id: action },
       resource: { type: 'Tool', id: action },
@@ -51,12 +52,23 @@ export class PolicySet {
       entities: [],
     });
     if (answer.type !== 'success' || answer.response.diagnostics.errors.length > 0 || answer.response.decision !== 'allow') return [];
-    const reasons = new Set(answer.response.diagnostics.reason);
-    return (this.ids.get(action) ?? []).filter((id) => reasons.has(id));
+    const { reason } = answer.response.diagnostics;
+    return (this.ids.get(action) ?? []).filter((id) => reason.includes(id));
   }
 }
 
+/**
+ * The call into Cedar's wasm, in a frame of its own. V8 of Node.js 20 aborts the process when a function into which it has inlined a call to
+ * wasm that returns an object is deoptimized meanwhile; a generator is never inlined.
+ */
+function* asking(call: Parameters<typeof statefulIsAuthorized>[0]): Generator<never, ReturnType<typeof statefulIsAuthorized>> {
+  return statefulIsAuthorized(call);
+}
+const ask = (call: Parameters<typeof statefulIsAuthorized>[0]): ReturnType<typeof statefulIsAuthorized> => asking(call).next().value;
+
 /** How many characters each text has, as Postgres counts them; Cedar cannot measure text. */
 function lengthsOf(parameters: Readonly<Record<string, unknown>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(parameters).filter((entry): entry is [string, string] => typeof entry[1] === 'string').map(([name, text]) => [name, [...text].length]));
+  const lengths: Record<string, number> = {};
+  for (const [name, text] of Object.entries(parameters)) if (typeof text === 'string') lengths[name] = Array.from(text).length;
+  return lengths;
 }

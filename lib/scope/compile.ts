@@ -223,10 +223,8 @@ function readPolicy(card: Card, read: Read, field: string): string {
     if (neverRead(card, `${read.table}.${column}`)) throw new ControlsError('NeverContradicted', `${field}.columns[${index}]: ${read.table}.${column} is under never.read; take it out of one of the two`);
     return cedarString(column, `${field}.columns[${index}]`);
   });
-  for (const [what, names] of [['trusted', Object.keys(read.trusted ?? {})], ['private', read.private ?? []]] as const) {
-    const stranger = names.find((name) => !read.columns.includes(name));
-    if (stranger !== undefined) throw new ControlsError('ColumnUnread', `${field}.${what}: got ${shown(stranger)}, which this read does not have among its columns; add the column, or take it out here`);
-  }
+  for (const name of Object.keys(read.trusted ?? {})) demandRead(read, name, `${field}.trusted`);
+  for (const name of read.private ?? []) demandRead(read, name, `${field}.private`);
   return `${head(card, readActionName(read.table))}\nwhen { [${columns.join(', ')}].containsAll(context.columns) };`;
 }
 
@@ -306,6 +304,10 @@ function compileLimit(limit: Limit, manifest: Manifest, field: string): Omit<Com
     ...(isMoney(bound) ? { currency: bound.currency } : {}),
     ...(limit['for-each'] === undefined ? {} : { forEach: limit['for-each'] }),
   };
+}
+
+function demandRead({ columns }: Read, name: string, field: string): void {
+  if (!columns.includes(name)) throw new ControlsError('ColumnUnread', `${field}: got ${shown(name)}, which this read does not have among its columns; add the column, or take it out here`);
 }
 
 /** What is true of every read that is no action. */

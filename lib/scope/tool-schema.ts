@@ -59,8 +59,8 @@ function parameterSchema(parameter: ParameterManifest, { shortest, longest }: Le
   switch (parameter.type) {
     case 'text': return text(parameter.maxLength as number);
     case 'email': return { ...text(254), format: 'email' };
-    case 'iban': return { ...text(42), pattern: '^[A-Z]{2}[0-9]{2}[A-Z0-9 ]{8,38}$' };
-    case 'url': return { ...text(2_000), description: 'a web address' };
+    case 'iban': return { type: 'string', pattern: '^[A-Z]{2}[0-9]{2}[A-Z0-9 ]{8,38}$' };
+    case 'url': return text(2_000);
     case 'name': case 'reference': return text(200);
     case 'date': return { type: 'string', format: 'date' };
     case 'flag': return { type: 'boolean' };

@@ -7,7 +7,7 @@ import { Clock } from '../../local/clock';
 import { parseDefinition } from '../../local/states/definition';
 import { Execution, StateMachineRunner } from '../../local/states/runner';
 
-const WINDOW = readFileSync(join(__dirname, '..', '..', 'lambda', 'hold', 'window.asl.json'), 'utf8').replaceAll('${ExpiryFunction}', 'expiry').replaceAll('${ExecutorFunction}', 'executor');
+const WINDOW = readFileSync(join(__dirname, '..', '..', 'lambda', 'hold', 'window.asl.json'), 'utf8').replaceAll('${ExpiryFunction}', 'expiry').replaceAll('${ExecutorFunction}', 'executor').replaceAll('${VerifyFunction}', 'verify');
 
 interface Played { execution: Execution; calls: { name: string; payload: any }[]; runner: StateMachineRunner; clock: Clock; saved: Execution[] }
 
@@ -38,7 +38,7 @@ const named = (name: string): Error => Object.assign(new Error('no'), { name });
 /** The hold window with a database that says `status`. */
 function hold(status: () => string, over: Record<string, (payload: any, count: number) => unknown> = {}): Played {
   return play(WINDOW, {
-    expiry: ({ step, holdId }) => (step === 'open' ? { holdId, status: 'pending', secondsLeft: 300 } : step === 'expire' ? { holdId, status: status() } : { holdId }),
+    expiry: ({ step, holdId }) => (step === 'open' ? { holdId, status: 'pending', secondsLeft: 300, asks: 'people' } : step === 'expire' ? { holdId, status: status() } : { holdId }),
     executor: () => ({}), ...over,
   });
 }
@@ -47,7 +47,13 @@ const steps = ({ calls }: Played): string[] => calls.map(({ name, payload }) => 
 
 describe('the window of a hold', () => {
   it('is valid in the States Language', () => {
-    expect(aslValidator(JSON.parse(WINDOW.replaceAll('"expiry"', '"arn:aws:lambda:us-east-1:000000000000:function:x"').replaceAll('"executor"', '"arn:aws:lambda:us-east-1:000000000000:function:y"')))).toMatchObject({ isValid: true });
+    expect(aslValidator(JSON.parse(WINDOW.replaceAll('"expiry"', '"arn:aws:lambda:us-east-1:000000000000:function:x"').replaceAll('"executor"', '"arn:aws:lambda:us-east-1:000000000000:function:y"').replaceAll('"verify"', '"arn:aws:lambda:us-east-1:000000000000:function:z"')))).toMatchObject({ isValid: true });
+  });
+
+  it.each([['answers', () => ({})], ['fails', () => { throw named('Down'); }]])('asks a verifier first where there is one, and people whatever it does: it %s', async (_what, verify) => {
+    const played = hold(() => 'pending', { expiry: ({ step, holdId }) => (step === 'open' ? { holdId, status: 'pending', secondsLeft: 300, asks: 'verifier' } : { holdId, status: 'pending' }), verify });
+    await settle();
+    expect(steps(played)).toEqual(['open', 'verify', 'attend']);
   });
 
   it('waits for the verdict, asks the database what it was, and executes an approval once', async () => {
@@ -93,7 +99,7 @@ describe('the window of a hold', () => {
   });
 
   it('goes straight on when the verdict was there before the wait', async () => {
-    const played = hold(() => 'approved', { expiry: ({ step, holdId }) => { if (step === 'attend') throw named('HoldSettled'); return step === 'open' ? { holdId, secondsLeft: 300 } : { holdId, status: 'approved' }; } });
+    const played = hold(() => 'approved', { expiry: ({ step, holdId }) => { if (step === 'attend') throw named('HoldSettled'); return step === 'open' ? { holdId, secondsLeft: 300, asks: 'people' } : { holdId, status: 'approved' }; } });
     await settle();
     expect(steps(played)).toEqual(['open', 'attend', 'expire', 'executor']);
   });
@@ -113,7 +119,7 @@ describe('the window of a hold', () => {
 
   it('tries a failing step again, after a pause on its own clock', async () => {
     let failures = 0;
-    const played = hold(() => 'expired', { expiry: ({ step, holdId }) => { if (step === 'open' && (failures += 1) <= 2) throw named('DatabaseUnavailable'); return step === 'open' ? { holdId, secondsLeft: 300 } : { holdId }; } });
+    const played = hold(() => 'expired', { expiry: ({ step, holdId }) => { if (step === 'open' && (failures += 1) <= 2) throw named('DatabaseUnavailable'); return step === 'open' ? { holdId, secondsLeft: 300, asks: 'people' } : { holdId }; } });
     await settle();
     expect(steps(played)).toEqual(['open']);
     played.clock.advance(2_000);

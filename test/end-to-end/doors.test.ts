@@ -29,8 +29,8 @@ describe('any MCP client, over the stdio bridge', () => {
     await client.connect(transport);
     try {
       const { tools } = await client.listTools();
-      expect(tools.map(({ name }) => name)).toEqual(['send_email', 'read_leads', 'hold_status']);
-      expect(tools[0]?.inputSchema).toMatchObject({ type: 'object', additionalProperties: false, required: ['lead_id', 'to', 'subject', 'body', 'call_reason'] });
+      expect(tools.map(({ name }) => name)).toEqual(['read_leads', 'send_email', 'hold_status']);
+      expect(tools[1]?.inputSchema).toMatchObject({ type: 'object', additionalProperties: false, required: ['body', 'lead_id', 'subject', 'to', 'call_reason'] });
 
       const answer = async (name: string, args: object): Promise<Record<string, unknown>> => (await client.callTool({ name, arguments: { ...args } })).structuredContent as Record<string, unknown>;
       expect(await answer('read_leads', { columns: ['name'], where: { company: 'Northwind' }, call_reason: 'see who it is' })).toMatchObject({ verdict: 'permit' });
@@ -79,7 +79,7 @@ describe('the HTTP API', () => {
     const stranger = new SignedApi(api, region, () => Promise.resolve({ accessKeyId: auditor.accessKeyId, secretAccessKey: auditor.secretAccessKey, sessionToken: auditor.sessionToken ?? '' }));
     for (const [method, path] of [['GET', '/tools'], ['POST', '/mcp'], ['GET', '/openapi.json']] as const) await expect(stranger.send(method, path, method === 'POST' ? {} : undefined), path).rejects.toMatchObject({ status: 403 });
     const run = await runtime.startRun('outreach-closer', { text: REQUEST });
-    expect((await run.tools()).map(({ name, effect }) => `${name} ${effect}`)).toEqual(['send_email write', 'read_leads read']);
+    expect((await run.tools()).map(({ name, effect }) => `${name} ${effect}`)).toEqual(['read_leads read', 'send_email write']);
   });
 
   it('serves the document that describes it, which is what the handlers parse with', async () => {

@@ -10,7 +10,7 @@ const AGENTS = ['reader', 'writer'];
 let db: TestDatabase;
 
 beforeAll(async () => {
-  db = await testDatabase(`${LEADS} create table suppliers (email text); insert into suppliers values ('sal@supplier.example');`);
+  db = await testDatabase(`${LEADS} create table customer (id text primary key, tier text); create table suppliers (email text); insert into suppliers values ('sal@supplier.example');`);
   for (const agent of AGENTS) {
     await db.register(card((of) => {
       of.agent = agent;

@@ -50,7 +50,8 @@ describe('a bound on a parameter', () => {
   it.each(cases)('%s: no comparison of its Cedar policy can be flipped or dropped unseen', (_name, each) => {
     const scope = calling(each.where, manifestOf(each.on as 'text'));
     for (const { what, policies } of cedarMutants(scope.policies)) {
-      const set = policySet({ ...scope, policies });
+      // Asked whole, for any action: the set that the gate asks holds the policies of one action only.
+      const set = policySet({ ...scope, policies, rules: {}, tools: { ...scope.tools, other: scope.tools.act as NonNullable<CompiledScope['tools'][string]> } });
       const seen = values(each).some(([value, expected]) => asked(set, each, value) !== expected)
         || set.permitting({ agent: 'another', action: 'act', parameters: { v: valueOf(each.on, each.allow[0]) }, columns: [] }).length > 0
         || set.permitting({ agent: scope.agent, action: 'other', parameters: { v: valueOf(each.on, each.allow[0]) }, columns: [] }).length > 0;
@@ -132,7 +133,7 @@ describe('a read', () => {
     // A column that is closed is closed beside an open one, too.
     const refused = each.refuse.flatMap((columns) => [columns, [each.read[0]?.columns[0] ?? '', ...columns], [...columns, each.read.at(-1)?.columns.at(-1) ?? '']]).filter((columns) => !each.allow.some((allowed) => columns.every((column) => allowed.includes(column))));
     for (const { what, policies } of cedarMutants(scope.policies)) {
-      const mutant = policySet({ ...scope, policies });
+      const mutant = policySet({ ...scope, policies, rules: {}, tools: { ...scope.tools, other: scope.tools.read_people as NonNullable<CompiledScope['tools'][string]> } });
       const permits = (columns: readonly string[], agent = scope.agent, action = 'read_people'): boolean => mutant.permitting({ agent, action, parameters: {}, columns: [...columns] }).length > 0;
       const seen = each.allow.some((columns) => !permits(columns)) || refused.some((columns) => permits(columns)) || each.allow.some((columns) => permits(columns, 'another') || permits(columns, scope.agent, 'other'));
       expect(seen, what).toBe(true);
@@ -173,12 +174,13 @@ describe('a parameter', () => {
 /** Values too long to write down: the longest that is taken, and one longer; and what is of no such type. */
 const mail = (length: number): string => `${'a'.repeat(64)}@${'b'.repeat(63)}.${'c'.repeat(63)}.${'d'.repeat(length - 64 - 1 - 63 - 1 - 63 - 1)}`;
 function atTheEdge({ type, maxLength }: ParameterManifest): unknown[] {
-  return type === 'text' ? ['a'.repeat(maxLength ?? 0)] : type === 'email' ? [mail(254)] : type === 'reference' ? ['a'.repeat(200), 'a'] : [];
+  return type === 'text' ? ['a'.repeat(maxLength ?? 0)] : type === 'email' ? [mail(254)] : type === 'reference' || type === 'name' ? ['a'.repeat(200), 'a'] : type === 'url' ? ['a'.repeat(2_000), 'a'] : [];
 }
 function overTheEdge({ type, maxLength, currencies, min = 0, max = 0 }: ParameterManifest): unknown[] {
   if (type === 'integer') return [(min + max) / 2 + 0.25, String(min), true, null, [min], {}];
   if (type === 'money') return [5, 'x', null, [], {}, ...[-1, 1.5, '1', null, 2 ** 53].map((minorUnits) => ({ currency: currencies?.[0], minorUnits })), { currency: currencies?.[0], minorUnits: 1, scale: 2 }, { minorUnits: 1 }];
-  return [5, true, null, ['a'], { a: 1 }, '', ...(type === 'text' ? ['a'.repeat((maxLength ?? 0) + 1)] : type === 'email' ? [mail(255)] : type === 'reference' ? ['a'.repeat(201)] : [])];
+  if (type === 'flag') return [5, 'true', null, [true], {}, ''];
+  return [5, true, null, ['a'], { a: 1 }, '', ...(type === 'text' ? ['a'.repeat((maxLength ?? 0) + 1)] : type === 'email' ? [mail(255)] : type === 'reference' || type === 'name' ? ['a'.repeat(201)] : type === 'url' ? ['a'.repeat(2_001)] : [])];
 }
 
 describe('a call', () => {

@@ -2,8 +2,10 @@ import { checkParsePolicySet } from '@cedar-policy/cedar-wasm/nodejs';
 import { describe, expect, it } from 'vitest';
 import type { Card } from '../../../lib/scope/card';
 import { cardDigest, compile, CompiledScope } from '../../../lib/scope/compile';
+import { PolicySet } from '../../../lambda/gate/policy-set';
+import { policyFaults } from '../../../lambda/gate/judge';
 import { compileSql } from '../../../lib/scope/compile-sql';
-import { Manifest } from '../../../lib/scope/manifest';
+import { Manifest, valueType } from '../../../lib/scope/manifest';
 import { DEFAULT_TIERS } from '../../../lib/scope/tier';
 import { card, ISSUE_REFUND, SEND_EMAIL, UPDATE_TIER } from '../../support/cards';
 
@@ -44,6 +46,46 @@ describe('a card, compiled', () => {
   it('limits rows with a restrictive policy for this agent, and keeps the table open to others', () => {
     const sql = compileSql(compiled(card((of) => { of.scopes[0].read[0].rows = { lead_status: { in: ['cold'] }, company: { 'starts-with': 'N' } }; })), 'controls');
     expect(sql.at(-1)).toBe(`select controls.limit_rows('"public"."leads"'::regclass, 'controls-agent-outreach-closer', '("lead_status" in (''cold'') and starts_with("company", ''N''))')`);
+  });
+});
+
+describe('what values come from', () => {
+  const trusting = (change: (of: any) => void): Card => card((of) => { of.scopes[0].read = [{ table: 'leads', columns: ['id', 'email', 'notes'], trusted: { id: 'leads.id', email: 'email' }, private: ['notes'] }]; change(of); });
+
+  it('is told of columns, and registered as values or columns', () => {
+    const scope = compiled(trusting((of) => {
+      of.scopes.push({ scope: 'scope://outreach.read.more', read: [{ table: 'leads', columns: ['id', 'notes', 'name'], private: ['name'] }, { table: 'leads', columns: ['id', 'notes'], trusted: { notes: 'text' } }] });
+      of.counterparties = [{ type: 'person', values: ['Alice'] }, { type: 'person', values: ['Bob'] }, { type: 'email', from: 'suppliers.email' }];
+    }));
+    expect(scope.tools.read_leads?.returns).toEqual({ id: { type: 'leads.id', trusted: true }, email: { type: 'email', trusted: true }, notes: { type: 'text', trusted: true, private: true }, name: { type: 'text', private: true } });
+    expect(scope.counterparties).toEqual({ values: { person: ['Alice', 'Bob'] }, queries: [{ type: 'email', sql: 'select exists (select from "public"."suppliers" where "email"::text = $1)' }] });
+    expect(compiled(card()).counterparties).toEqual({ values: {}, queries: [] });
+  });
+
+  it('is not told of what is not read', () => {
+    expect(() => compiled(trusting((of) => { of.scopes[0].read[0].trusted = { phone: 'text' }; }))).toThrow(/^ColumnUnread: scopes\[0\]\.read\[0\]\.trusted: got "phone"/);
+    expect(() => compiled(trusting((of) => { of.scopes[0].read[0].private = ['phone']; }))).toThrow(/^ColumnUnread: scopes\[0\]\.read\[0\]\.private: got "phone"/);
+  });
+
+  it('has a type: that of a name is what it names, of a reference its column', () => {
+    expect([valueType({ type: 'name', of: 'person' }), valueType({ type: 'reference', references: 'leads.id' }), valueType({ type: 'email' })]).toEqual(['person', 'leads.id', 'email']);
+  });
+
+  it('is asked of addresses and accounts wherever they stand, and of every write', () => {
+    const scoped = (manifest: object): (() => unknown) => () => compile({ card: card(), environment: 'dev', manifests: [{ ...SEND_EMAIL, ...manifest }], tiers: undefined });
+    expect(scoped({ sinks: [] })).toThrow(/^SinkMissing: scopes\[0\]\.call\[0\]\.action: to of send_email is an email/);
+    expect(scoped({ asks: [] })).toThrow(/^AsksMissing: /);
+  });
+
+  it('is bounded where a call brings it, and free where the call leaves it out', () => {
+    const PAY: Manifest = { ...SEND_EMAIL, name: 'send_email', parameters: { ...SEND_EMAIL.parameters, subject: { type: 'text', maxLength: 120, optional: true }, urgent: { type: 'flag', words: ['urgent'], optional: true } } };
+    const scope = compile({ card: card((of) => { Object.assign(of.scopes[0].call[0], { bounds: { subject: { 'starts-with': 'Re:', longest: 5 }, urgent: { equals: false } } }); }), environment: 'dev', manifests: [PAY], tiers: undefined });
+    expect(policyFaults(scope, [PAY])).toEqual([]);
+    const set = new PolicySet('optional', scope);
+    const permits = (more: object): boolean => set.permitting({ agent: scope.agent, action: 'send_email', parameters: { lead_id: 'L', to: 'a@x.example', body: 'b', ...more }, columns: [] }).length > 0;
+    expect([permits({}), permits({ subject: 'Re: x' }), permits({ subject: 'Fwd' }), permits({ subject: 'Re: long' }), permits({ urgent: false }), permits({ urgent: true })]).toEqual([true, true, false, false, true, false]);
+    expect(scope.tools.send_email?.schema.inputSchema).toMatchObject({ required: ['lead_id', 'to', 'body'] });
+    expect(() => compile({ card: card((of) => { Object.assign(of.scopes[0].call[0], { bounds: { urgent: { equals: 'no' } } }); }), environment: 'dev', manifests: [PAY], tiers: undefined })).toThrow(/^BoundUnenforceable: .*the parameter is flag, got "no"/);
   });
 });
 
