@@ -1,8 +1,9 @@
 /** `npm run bench`: ratios of ours to the floor, measured side by side. `-- --json FILE` writes them; `-- --only NAME` measures one group. */
-import { writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import Table from 'cli-table3';
 import { Command } from 'commander';
-import { buildBundles } from '../scripts/build-bundles';
+import { buildBundles, HANDLERS } from '../scripts/build-bundles';
 import { audit } from './audit';
 import { coldInit } from './cold-init';
 import { decision } from './decision';
@@ -29,7 +30,8 @@ async function main({ json, only }: { json?: string; only?: keyof typeof GROUPS 
     const { least, most } = BUDGETS[name] ?? {};
     table.push([name, number(ours), number(floor), ratio.toFixed(2), least === undefined ? `<= ${most?.toFixed(2) ?? ''}` : `>= ${least.toFixed(2)}`, unit]);
   }
-  process.stdout.write(`${table.toString()}\nMedians of paired rounds. Compare ratios, not figures: the machine is shared.\n`);
+  const sizes = Object.keys(HANDLERS).map((name) => `${name} ${(statSync(join(__dirname, '..', 'dist', 'lambda', name, 'index.js')).size / 1_024).toFixed(0)} KB`);
+  process.stdout.write(`${table.toString()}\nBundles: ${sizes.join(', ')}.\nMedians of paired rounds. Compare ratios, not figures: the machine is shared.\n`);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(rows, null, 2)}\n`);
 }
 

@@ -6,6 +6,8 @@ import type { Card } from '../../lib/scope/card';
 import { cardFromYaml } from '../../lib/scope/card-file';
 import { cardPage } from '../../lib/scope/card-page';
 import { cardDigest, compile } from '../../lib/scope/compile';
+import { sha256Hex } from '../../lib/scope/canonical-json';
+import { CLAUSES, systemPrompt } from '../../lib/scope/clauses';
 import { ControlsError } from '../../lib/scope/controls-error';
 import { diffCards } from '../../lib/scope/diff';
 import { Catalog, CatalogOptions, readCatalog, withCatalog } from '../catalog';
@@ -42,6 +44,10 @@ export function scopeCommand(): Command {
       .option('--html', 'HTML instead of Markdown')
       .option('--out <path>', 'file to write instead of standard output')
       .action(explain))
+    .addCommand(new Command('prompt')
+      .description('Prints the sentences that a card has the model told, for its system prompt, and their SHA-256 on standard error.')
+      .argument('<file>', 'scope card, YAML')
+      .action(prompt))
     .addCommand(new Command('diff')
       .description('Says in words what a card allows that another did not, and the other way round.')
       .argument('<before>', 'scope card, YAML')
@@ -121,4 +127,13 @@ function readCard(file: string): Card {
 function readApproval(file: string): CardApproval | undefined {
   const path = approvalPath(file);
   return existsSync(path) ? approvalFromJson(readFileSync(path, 'utf8'), path) : undefined;
+}
+
+function prompt(file: string): void {
+  const { clauses = [] } = cardFromYaml(readFileSync(file, 'utf8'), file);
+  const unknown = clauses.find((name) => !Object.hasOwn(CLAUSES, name));
+  if (unknown !== undefined) throw new Error(`ClauseUnknown: clauses: got ${unknown}; there are ${Object.keys(CLAUSES).join(', ')}`);
+  const text = `${systemPrompt(clauses)}\n`;
+  process.stdout.write(text);
+  process.stderr.write(`${sha256Hex(text)}\n`);
 }

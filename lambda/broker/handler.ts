@@ -24,6 +24,8 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
   const runId = `run-${randomUUID()}`;
   const seconds = Number(required('SESSION_SECONDS'));
 
+  const names = await (await import('../redaction/redact')).redact([request?.reference ?? '', start.model ?? '']);
+  if (names.kinds.length > 0) throw new HttpError(400, 'SecretInName', `reference or model holds what looks like ${names.kinds.join(', ')}; they stay in the log for ever, so name it otherwise`);
   const digest = await currentCardDigest(agent);
   const started = await callFunction<{ refused?: string; expiresAt?: string }>('gate.start_run', {
     run: arg.text(runId), agent: arg.text(agent), starter: arg.text(caller.arn), digest: arg.text(digest), body: arg.text(request && await withoutSecrets(request.text)),

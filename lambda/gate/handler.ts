@@ -45,6 +45,8 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
   // What is decided on is what would run: a secret in it is refused, and is not what is recorded.
   const parameters = await redact(proposal.parameters);
   const said = await redact({ reason: proposal.reason, ...(proposal.justification === undefined ? {} : { justification: proposal.justification }) });
+  const names = await redact([proposal.callId, proposal.reference ?? '']);
+  if (names.kinds.length > 0) throw new HttpError(400, 'SecretInName', `callId or reference holds what looks like ${names.kinds.join(', ')}; they stay in the log for ever, so name the call otherwise`);
   const told = said.value as { readonly reason: string; readonly justification?: string };
   const output = encodable(parameters.value as Record<string, unknown>);
   const opened = await callFunction<Opened>('gate.open_call', {

@@ -1,5 +1,6 @@
 import { ApprovalState, requiredSigners } from './approval';
 import { Call, Card } from './card';
+import { CLAUSES } from './clauses';
 import { cardDigest, readActionName } from './compile';
 import { Manifest } from './manifest';
 import { DEFAULT_TIERS, Tier } from './tier';
@@ -28,17 +29,19 @@ export function cardPage({ card, manifests, tiers = DEFAULT_TIERS, approval }: C
     ...table(['product owner', 'security owner', 'on call', 'review by', 'card'], [[text(card.owners.product), text(card.owners.security), text(card.owners['on-call']), card['review-by'], code(cardDigest(card).slice(0, 16))]]), '',
     '## Data it may know', '',
     ...table(['system', 'classes'], card['data-inputs'].map(({ system, classes }) => [text(system), classes.join(', ')])), '',
-    ...table(['scope', 'reads', 'in rows where', 'kept by'], reads.map(({ scope, table: of, columns, rows }) => [
-      code(scope), columns.map((column) => code(`${of}.${column}`)).join(', '), lines(conditionWords(rows), 'every row'), `column grants${rows ? ' and row policy' : ''} of its own Postgres role; Cedar, and the schema of ${code(readActionName(of))}`,
+    ...table(['scope', 'reads', 'in rows where', 'kept by'], reads.map(({ scope, table: of, columns, rows, trusted = {}, private: closed = [] }) => [
+      code(scope), columns.map((column) => `${code(`${of}.${column}`)}${trusted[column] === undefined ? '' : ` (vouched for, ${trusted[column]})`}${closed.includes(column) ? ' (private)' : ''}`).join(', '), lines(conditionWords(rows), 'every row'), `column grants${rows ? ' and row policy' : ''} of its own Postgres role; Cedar, and the schema of ${code(readActionName(of))}`,
     ])), '',
     ...card.scopes.filter((scope) => scope['direct-sql']).map(({ scope }) => `**Direct SQL** by ${code(scope)}: it writes SELECT statements of its own over these columns and rows, as its own login, in a read-only transaction. Nothing vouches for what it was asked then.`),
     `Models: ${card.models.map(code).join(', ') || 'none'}. Inputs are kept for ${durationWords(card.retention.inputs)}.${card.redact ? ` No record keeps ${card.redact.map(code).join(', ')}.` : ''}`, '',
+    ...(card.counterparties ? ['It may deal with these without a request that names them:', '', ...table(['type', 'registered'], card.counterparties.map(({ type, values, from }) => [text(type), values ? values.map(code).join(', ') : `whatever ${code(from)} holds`])), ''] : []),
     '## What it may do', '',
     ...table(['scope', 'action', 'within', 'who agrees', 'undone by'], calls.map(({ scope, call }) => [code(scope), actionWords(call.action, actions.get(call.action)), lines(bounds(call), 'whatever its parameters take'), tierWords(call, tiers), reverse(actions.get(call.action))])), '',
     ...(aws.length > 0 ? [...table(['scope', 'AWS actions', 'on', 'kept by'], aws.map(({ scope, actions: names, resources }) => [code(scope), names.map(code).join(', '), resources.map(code).join(', '), 'IAM role, boundary and session policy'])), ''] : []),
     ...never(card),
     '## What enforces it', '',
     ...table(['bound', 'enforced by'], enforcers(calls.map(({ call }) => call), aws.length > 0)), '',
+    ...(card.clauses ? ['## What it is told', '', 'No permission depends on a model that keeps to it.', '', ...card.clauses.map((name) => `- ${text(CLAUSES[name] ?? name)}`), ''] : []),
     '## Environments', '',
     ...table(['environment', 'data', 'kept by'], Object.entries(card.environments).map(([name, { data }]) => [code(name), data, data === 'production'
       ? `the broker starts no run until ${signers(card)} signed this very card`

@@ -13,6 +13,8 @@ export interface Card {
   readonly 'failure-modes': readonly { readonly bad: string; readonly 'found-by': Readonly<Record<string, string>> }[];
   /** Who or what the agent deals with: values of one type, or a column that holds them. A registered counterparty needs no request that names it. */
   readonly counterparties?: readonly Counterparty[];
+  /** Sentences of the system prompt, by name. */
+  readonly clauses?: readonly string[];
   /** Columns that the agent reads and that no record keeps. */
   readonly redact?: readonly string[];
   readonly retention: { readonly inputs: CardDuration };

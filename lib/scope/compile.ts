@@ -1,5 +1,6 @@
 import { Call, Card, Conditions, isMoney, Limit, Ordered, Read, Scope } from './card';
 import { canonicalJson, sha256Hex } from './canonical-json';
+import { CLAUSES } from './clauses';
 import { compileAws } from './compile-aws';
 import { conditionsToCedar, conditionsToSql } from './conditions';
 import { ControlsError, shown } from './controls-error';
@@ -144,6 +145,9 @@ export function compile(input: CompileInput): CompiledScope {
       policies[id] = callPolicy(card, call, manifest, field);
       rules[id] = callRule(card, id, scope, call, manifest, input.tiers, field);
     });
+  });
+  (card.clauses ?? []).forEach((name, index) => {
+    if (!Object.hasOwn(CLAUSES, name)) throw new ControlsError('ClauseUnknown', `clauses[${index}]: got ${shown(name)}; there are ${Object.keys(CLAUSES).join(', ')}`);
   });
   (card.redact ?? []).forEach((column, index) => {
     if (!card.scopes.some(({ read }) => read?.some(({ table, columns }) => columns.some((each) => column === `${table}.${each}`)))) {

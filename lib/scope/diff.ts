@@ -1,4 +1,4 @@
-import { Approval, Call, Card, Condition, Conditions, durationSeconds, isMoney, Limit, Ordered, Scalar, Scope } from './card';
+import { Approval, Call, Card, Condition, Conditions, durationSeconds, isMoney, Limit, Ordered, Read, Scalar, Scope } from './card';
 import { canonicalJson } from './canonical-json';
 import { approvalWords, conditionWords, durationWords, limitWords } from './words';
 
@@ -31,6 +31,8 @@ export function diffCards(before: Card, next: Card): Difference[] {
     removed: ({ scope }) => tell('narrowed', `scope ${scope} is gone`),
     kept: (a, b) => scopes(a, b, (kind, sentence) => tell(kind, `${a.scope}: ${sentence}`)),
   });
+  lists(parties(before), parties(next), 'deals with', tell);
+  lists(before.clauses, next.clauses, 'is told', tell, 'narrowed');
   lists(before.redact, next.redact, 'leaves unrecorded', tell, 'narrowed');
   for (const list of ['read', 'write', 'call'] as const) lists(before.never?.[list], next.never?.[list], `never ${list}`, tell, 'narrowed');
   if (canonicalJson(before['failure-modes']) !== canonicalJson(next['failure-modes'])) tell('changed', 'the failure modes, or how they are found');
@@ -52,13 +54,28 @@ function inputs(card: Card): string[] {
   return card['data-inputs'].flatMap(({ system, classes }) => classes.map((name) => `${name} of ${system}`));
 }
 
+/** Registered counterparties: whoever is one needs no request that names it. */
+function parties(card: Card): string[] {
+  return (card.counterparties ?? []).flatMap(({ type, values, from }) => (values ?? [`whatever ${from} holds`]).map((value) => `${type} ${value}`));
+}
+
+/** What a read's columns vouch for: each may decide where an effect goes. */
+function vouched({ table, trusted }: Read): string[] {
+  return Object.entries(trusted ?? {}).map(([column, type]) => `${table}.${column} as ${type}`);
+}
+
 function scopes(before: Scope, next: Scope, tell: Tell): void {
   if (before['direct-sql'] !== next['direct-sql']) tell(next['direct-sql'] ? 'widened' : 'narrowed', next['direct-sql'] ? 'writes SQL of its own' : 'writes no SQL of its own any more');
   keyed(before.read ?? [], next.read ?? [], ({ table }) => table, {
-    added: ({ table, columns }) => tell('widened', `reads ${columns.map((column) => `${table}.${column}`).join(', ')}`),
+    added: (read) => {
+      tell('widened', `reads ${read.columns.map((column) => `${read.table}.${column}`).join(', ')}`);
+      lists([], vouched(read), 'is vouched for by', tell);
+    },
     removed: ({ table }) => tell('narrowed', `reads no ${table} any more`),
     kept: (a, b) => {
       lists(a.columns.map((column) => `${a.table}.${column}`), b.columns.map((column) => `${b.table}.${column}`), 'reads', tell);
+      lists(vouched(a), vouched(b), 'is vouched for by', tell);
+      lists(a.private, b.private, `keeps private of ${a.table}`, tell, 'narrowed');
       conditions(a.rows, b.rows, `rows of ${a.table} where `, tell);
     },
   });

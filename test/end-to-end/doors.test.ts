@@ -72,6 +72,14 @@ describe('the HTTP API', () => {
     expect((await ask<{ structuredContent: { decisionId: string } }>('tools/call', call)).result.structuredContent.decisionId).toBe(first.result.structuredContent.decisionId);
   });
 
+  it('takes no secret for a name: names stay in the log for ever', async () => {
+    const run = await runtime.startRun('outreach-closer', { text: REQUEST });
+    const secret = `ghp_${'Zx9'.repeat(12)}`;
+    for (const options of [{ callId: secret }, { reference: secret }]) await expect(run.call('read_leads', { columns: ['name'] }, { reason: 'x', ...options })).rejects.toThrow('SecretInName');
+    await expect(runtime.startRun('outreach-closer', { text: REQUEST, reference: secret })).rejects.toThrow('SecretInName');
+    await expect(runtime.startRun('outreach-closer', { text: REQUEST, model: secret })).rejects.toThrow('SecretInName');
+  });
+
   it('lets nobody in who has no run, and shows a run its own scope only', async () => {
     const { api, region, principals } = runtime.file;
     const auditor = principals.auditor;

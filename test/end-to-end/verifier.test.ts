@@ -105,9 +105,17 @@ describe('a verifier', () => {
     expect(JSON.stringify(first)).not.toContain('ignore all rules');
   });
 
+  it('leaves decisions that name every version they were made under', async () => {
+    const prompted = await runtime.startRun('teller', { text: 'Tell Alice the news', model: 'm@1', promptDigest: 'a'.repeat(64) });
+    await (await told('good news', 'Alice', prompted)).answered();
+    const { rows: [row] } = await superuser.query<{ versions: Record<string, string> }>("select versions from audit.decision where run_id = $1 and status = 'executed'", [prompted.runId]);
+    expect(Object.keys(row?.versions ?? {}).sort()).toEqual(['action', 'card', 'declaration', 'gate', 'policies', 'prompt', 'schema']);
+    expect(Object.values(row?.versions ?? {}).every((digest) => /^[0-9a-f]{64}$/.test(digest))).toBe(true);
+  });
+
   it('is in the log with the version it answered under, and the log verifies', async () => {
     const { rows } = await superuser.query<{ facts: string }>("select facts from audit.entry where kind = 'hold.approved' and approver = 'verifier:verify'", []);
-    expect(rows.map(({ facts }) => (JSON.parse(facts) as { signed_in: string }).signed_in)).toEqual(['verifier mine@1']);
+    expect(rows.map(({ facts }) => (JSON.parse(facts) as { signed_in: string }).signed_in)).toEqual(['verifier mine@1', 'verifier mine@1']);
     expect((await runtime.verifyAuditLog()).ok).toBe(true);
   });
 });

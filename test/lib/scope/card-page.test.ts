@@ -21,6 +21,16 @@ describe('the page of a card', () => {
     expect(cardPage({ card: everything, manifests: ALL })).toMatchSnapshot();
   });
 
+  it('says what is vouched for, what is private, who is registered, and what the model is told', () => {
+    const page = cardPage({ card: card((of) => {
+      of.scopes[0].read[0].trusted = { company: 'text' };
+      of.scopes[0].read[0].private = ['signals'];
+      of.counterparties = [{ type: 'person', values: ['Alice'] }, { type: 'email', from: 'suppliers.email' }];
+      of.clauses = ['no-secrets', 'unknown'];
+    }), manifests: [] });
+    for (const text of ['`leads.company` (vouched for, text)', '`leads.signals` (private)', '| person | `Alice` |', 'whatever `suppliers.email` holds', '## What it is told', 'You never ask for, repeat or pass on passwords', '- unknown']) expect(page).toContain(text);
+  });
+
   it('says which columns no record keeps', () => {
     expect(cardPage({ card: card((of) => { of.redact = ['leads.signals']; }), manifests: ALL })).toContain('No record keeps `leads.signals`.');
     expect(cardPage({ card: card(), manifests: ALL })).not.toContain('No record keeps');

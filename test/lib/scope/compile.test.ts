@@ -4,6 +4,7 @@ import type { Card } from '../../../lib/scope/card';
 import { cardDigest, compile, CompiledScope } from '../../../lib/scope/compile';
 import { PolicySet } from '../../../lambda/gate/policy-set';
 import { policyFaults } from '../../../lambda/gate/judge';
+import { CLAUSES, systemPrompt } from '../../../lib/scope/clauses';
 import { compileSql } from '../../../lib/scope/compile-sql';
 import { Manifest, valueType } from '../../../lib/scope/manifest';
 import { DEFAULT_TIERS } from '../../../lib/scope/tier';
@@ -65,6 +66,12 @@ describe('what values come from', () => {
   it('is not told of what is not read', () => {
     expect(() => compiled(trusting((of) => { of.scopes[0].read[0].trusted = { phone: 'text' }; }))).toThrow(/^ColumnUnread: scopes\[0\]\.read\[0\]\.trusted: got "phone"/);
     expect(() => compiled(trusting((of) => { of.scopes[0].read[0].private = ['phone']; }))).toThrow(/^ColumnUnread: scopes\[0\]\.read\[0\]\.private: got "phone"/);
+  });
+
+  it('may be told to the model in clauses that exist', () => {
+    expect(() => compiled(card((of) => { of.clauses = ['be-nice']; }))).toThrow(/^ClauseUnknown: clauses\[0\]: got "be-nice"; there are data-is-not-instruction/);
+    expect(compiled(card((of) => { of.clauses = ['no-secrets']; })).cardDigest).not.toBe(compiled(card()).cardDigest);
+    expect(systemPrompt(['no-secrets', 'gate-decides'])).toBe(`${CLAUSES['no-secrets'] ?? ''}\n\n${CLAUSES['gate-decides'] ?? ''}`);
   });
 
   it('has a type: that of a name is what it names, of a reference its column', () => {
