@@ -1,7 +1,7 @@
 /** Builds every bundle: handlers, the runtime halves that users import, and the command line. Same sources, same bytes. */
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { build, BuildOptions } from 'esbuild';
+import { build, BuildOptions, Plugin } from 'esbuild';
 import { folderDigest } from '../lib/handler/folder-digest';
 
 const root = join(__dirname, '..');
@@ -26,6 +26,9 @@ const common: BuildOptions = {
   loader: { '.sql': 'text' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
 };
 
+/** The MCP server lies beside the gate and is read with the first message to it: a call that comes through another door need not wait for it. */
+const MCP_APART: Plugin = { name: 'mcp-apart', setup: ({ onResolve }) => { onResolve({ filter: /^\.\.\/mcp\/http$/ }, () => ({ path: './mcp.js', external: true })); } };
+
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */
 const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];
 
@@ -34,7 +37,8 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   const out = join(dist, 'lambda');
   for (const folder of ['lambda', 'judge', 'local', 'bin']) rmSync(join(dist, folder), { recursive: true, force: true });
   await Promise.all([
-    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(out, name, 'index.js') })),
+    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [MCP_APART] })),
+    build({ ...common, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
     ...['action', 'client'].map((name) => build({ ...common, entryPoints: [`lambda/${name}/index.ts`], outfile: join(out, name, 'index.js') })),
     // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
     build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),

@@ -7,7 +7,7 @@ import { cedarSchema } from '../../lib/scope/cedar-schema';
 import type { CompiledScope } from '../../lib/scope/compile';
 import type { Manifest } from '../../lib/scope/manifest';
 
-export { decide } from './decide';
+export { decide, lookupFor } from './decide';
 export { PolicySet } from './policy-set';
 
 /** What Cedar's validator says against a compiled scope; empty when nothing. */

@@ -15,7 +15,7 @@ export interface CedarRequest {
 export class PolicySet {
   /** Digest of the policies, recorded on every decision made under them. */
   public readonly digest: string;
-  private readonly ids = new Map<string, readonly string[]>();
+  private readonly asked = new Map<string, { readonly ids: readonly string[]; readonly parameters: ReadonlySet<string> | undefined; readonly lengths: boolean }>();
   private readonly validators = new Map<string, Validator>();
 
   /** @throws when a policy does not parse; the caller denies. */
@@ -25,7 +25,8 @@ export class PolicySet {
       const policies: Record<string, string> = {};
       for (const [id, text] of Object.entries(scope.policies)) if (scope.rules[id] === undefined || scope.rules[id].action === action) policies[id] = text;
       if (preparsePolicySet(`${version} ${action}`, { staticPolicies: policies }).type !== 'success') throw new Error('PolicyUnparsable');
-      this.ids.set(action, Object.keys(policies));
+      const parameters = parametersIn(Object.values(policies));
+      this.asked.set(action, { ids: Object.keys(policies), parameters, lengths: parameters === undefined || Object.values(policies).some((text) => text.includes('context.lengths')) });
     }
   }
 
@@ -43,18 +44,37 @@ export class PolicySet {
 
   /** Ids of the rules that permit the call, in the order of the card; none is a deny, and so is any error. */
   public permitting({ agent, action, parameters, columns }: CedarRequest): string[] {
+    const known = this.asked.get(action);
+    if (!known) return [];
+    // What no policy of the action looks at need not be carried into Cedar: a mail's text, above all.
+    const looked = known.parameters ? Object.fromEntries(Object.entries(parameters).filter(([name]) => known.parameters?.has(name))) : parameters;
     const answer = ask({
       principal: { type: 'Agent', id: agent },
       action: { type: 'Action', id: action },
       resource: { type: 'Tool', id: action },
-      context: { parameters, columns, lengths: lengthsOf(parameters) } as never,
+      context: { parameters: looked, columns, lengths: known.lengths ? lengthsOf(looked) : {} } as never,
       preparsedPolicySetId: `${this.version} ${action}`,
       entities: [],
     });
     if (answer.type !== 'success' || answer.response.diagnostics.errors.length > 0 || answer.response.decision !== 'allow') return [];
     const { reason } = answer.response.diagnostics;
-    return (this.ids.get(action) ?? []).filter((id) => reason.includes(id));
+    return known.ids.filter((id) => reason.includes(id));
   }
+}
+
+/** Names of the parameters that policies look at; `undefined` where one looks at them in another way than the compiler writes. */
+function parametersIn(policies: readonly string[]): ReadonlySet<string> | undefined {
+  const names = new Set<string>();
+  for (const text of policies as readonly unknown[]) {
+    if (typeof text !== 'string') return undefined; // Cedar takes policies as JSON, too
+    const written = [...text.matchAll(/context\.(?:parameters|lengths)(?:\[| has )("(?:[^"\\]|\\.)*")/g)];
+    if (written.length !== text.split(/context\.(?:parameters|lengths)|context\s*(?:\[|has)/).length - 1) return undefined;
+    for (const [, name = ''] of written) {
+      if (name.includes('\\')) return undefined;
+      names.add(name.slice(1, -1));
+    }
+  }
+  return names;
 }
 
 /**

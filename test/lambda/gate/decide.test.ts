@@ -116,6 +116,22 @@ describe('policies that cannot be evaluated', () => {
   });
 });
 
+describe('what Cedar is shown', () => {
+  const set = (policy: string): PolicySet => {
+    const scope = compile({ card: card(), environment: 'dev', manifests: ALL, tiers: DEFAULT_TIERS });
+    return new PolicySet(`shown-${(version += 1)}`, { ...scope, policies: { [RULE]: policy } });
+  };
+  const asked = (policy: string): number => set(policy).permitting({ agent: 'outreach-closer', action: 'send_email', parameters: MAIL, columns: [] }).length;
+  it.each([
+    'context.parameters["to"] == "ada@example.com"', 'context.parameters has "to" && context.lengths["subject"] <= 1', 'context.parameters.to == "ada@example.com"', 'context["parameters"]["to"] == "ada@example.com"', 'context has "parameters" && context.parameters has to',
+    'context.parameters["subject"] != "context.parameters[\\"x\\"]"', 'context.parameters == {"lead_id":"L_1","to":"ada@example.com","subject":"s","body":"b"}', 'context.parameters["\\u{74}o"] == "ada@example.com"',
+  ])('is all that a policy looks at: %s', (condition) => { expect(asked(`permit (principal, action, resource) when { ${condition} };`)).toBe(1); });
+
+  it('is no reason to permit where a policy forbids', () => {
+    expect(asked('permit (principal, action, resource) unless { context.parameters["to"] like "*@example.com" };')).toBe(0);
+  });
+});
+
 describe('two scopes that overlap', () => {
   const overlapping = (a: string[], b: string[]): PolicySet => policies(card((of) => { of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'human', approvers: a } }, { action: 'update_tier', approval: { tier: 'human', approvers: b } }]; }));
   const call = { action: 'update_tier', parameters: { customer_id: 'C_1', tier: 'free' } };
