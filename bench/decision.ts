@@ -1,4 +1,5 @@
 /** One decision with 200 policies installed, against one raw call of Cedar with one policy that is parsed already. */
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import type { Known } from '../lambda/gate/decide';
@@ -23,7 +24,7 @@ const card: Card = {
 
 export async function decision(progress: (what: string) => void): Promise<Record<string, Row>> {
   // The bundle that ships, as synth and the gate run it.
-  const { decide, lookupFor, PolicySet } = require(join(__dirname, '..', 'dist', 'judge', 'index.js')) as typeof import('../lambda/gate/judge');
+  const { decide, lookupFor, PolicySet } = createRequire(__filename)(join(__dirname, '..', 'dist', 'judge', 'index.js')) as typeof import('../lambda/gate/judge');
   progress(`decision with ${POLICIES} policies`);
   const set = new PolicySet('bench', compile({ card, environment: 'dev', manifests: actions, tiers: DEFAULT_TIERS }));
   const proposal = { action: 'act_77', parameters: { row: 'T_1', kind: 'a', note: 'We looked at it together and changed it as it was asked.' } };

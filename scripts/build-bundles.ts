@@ -27,7 +27,7 @@ const common: BuildOptions = {
 };
 
 /** The MCP server lies beside the gate and is read with the first message to it: a call that comes through another door need not wait for it. */
-const MCP_APART: Plugin = { name: 'mcp-apart', setup: ({ onResolve }) => { onResolve({ filter: /^\.\.\/mcp\/http$/ }, () => ({ path: './mcp.js', external: true })); } };
+const MCP_APART: Plugin = { name: 'mcp-apart', setup: (build) => { build.onResolve({ filter: /^\.\.\/mcp\/http$/ }, () => ({ path: './mcp.js', external: true })); } };
 
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */
 const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];

@@ -34,7 +34,7 @@ create table gate.value (
 
 create index on gate.value (run_id, type, md5(value));
 
-create index on gate.value (type, md5(value)) where written;
+create index on gate.value (md5(lower(value))) where written;
 
 create index on gate.value (decision_id);
 
@@ -176,7 +176,7 @@ declare
 begin
   return json_build_object(
     'levels', coalesce((
-      select json_agg(case when exists (select from gate.value w where w.written and w.type = a.type and md5(w.value) = md5(a.value) and w.value = a.value) then 0 else greatest(
+      select json_agg(case when exists (select from gate.value w where w.written and md5(lower(w.value)) = md5(lower(a.value))) then 0 else greatest(
         coalesce((select max(v.level) from gate.value v where v.run_id = v_run.run_id and v.type = a.type and md5(v.value) = md5(a.value) and v.value = a.value), 0),
         case when exists (select from json_array_elements(v_scope -> 'counterparties' -> 'queries') q where q.value ->> 'type' = a.type and gate.row_holds(q.value ->> 'sql', a.value)) then 1 else 0 end) end order by a.n)
       from rows from (json_to_recordset(p_asked::json -> 'values') as (type text, value text)) with ordinality a(type, value, n)), '[]'),
@@ -337,6 +337,7 @@ begin
   return json_build_object('decisionId', p_decision, 'agent', v_call.agent, 'run', v_call.run_id, 'action', v_call.action, 'kind', v_tool ->> 'kind', 'table', v_tool ->> 'table', 'columns', v_tool -> 'columns',
     'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'justification', v_call.justification,
     'request', case when v_run.request_trusted then v_run.request end, 'effect', v_tool ->> 'effect', 'returns', v_tool -> 'returns',
+    'registered', (select s.compiled::json -> 'counterparties' -> 'values' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment),
     'redact', (select s.compiled::json -> 'redact' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment));
 end $$;
 
@@ -345,7 +346,10 @@ begin
   update gate.ticket set settled_at = controls.now() where decision_id = p_call.decision_id;
   update gate.call set status = p_status, result = p_result where decision_id = p_call.decision_id;
   -- A failed or unknown outcome keeps its reservation: it may have had an effect.
-  -- What a person approved, the person vouched for.
+  -- What a person approved, the person vouched for: also what an agent had stored before without anybody's word.
+  if p_status <> 'refused' and p_call.verdict = 'hold' then
+    update gate.value w set written = false where w.written and exists (select from gate.value u where u.decision_id = p_call.decision_id and md5(lower(u.value)) = md5(lower(w.value)));
+  end if;
   if p_status <> 'refused' then update gate.value set written = true where decision_id = p_call.decision_id and p_call.verdict = 'permit'; end if;
   if p_status = 'refused' then update gate.usage set released = true where decision_id = p_call.decision_id; end if;
   perform gate.entry('call.outcome', p_run, json_build_object('decision', p_call.decision_id, 'action', p_call.action, 'outcome', p_status), json_build_object('bundle_digest', p_more ->> 'bundle', 'handler_clock', p_more ->> 'clock', 'redacted', p_more -> 'redacted',

@@ -7,7 +7,7 @@ import { canonicalJson } from '../../lib/scope/canonical-json';
 import type { ReturnedField } from '../../lib/scope/manifest';
 import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
-import { returnedValues } from '../provenance/returned';
+import { KnownValue, returnedValues, UNREADABLE } from '../provenance/returned';
 
 /** A permitted call, or an approved hold. Ids only: everything else is in Postgres, where nobody between here and there can change it. */
 type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string };
@@ -20,6 +20,7 @@ interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
   readonly columns: readonly string[] | null;
   /** What was asked of the run, if that is trusted. */
   readonly request: string | null;
+  readonly registered: Readonly<Record<string, readonly string[]>> | null;
   readonly effect: 'read' | 'write';
   readonly returns: Readonly<Record<string, ReturnedField>>;
   /** Columns, as `table.column`, that no record keeps. */
@@ -44,13 +45,22 @@ export async function handler(event: ExecutorEvent): Promise<object> {
   const given = await redact(answer.error === undefined ? answer.result ?? null : { error: answer.error });
   const kept = withoutColumns(given, ticket);
   const writes = await redact(answer.writes);
-  const values = outcome.status === 'executed' ? returnedValues(given.value, ticket.returns, ticket.request, ticket.effect === 'write') : [];
+  const values = outcome.status === 'executed' ? read(given.value, ticket) : [];
   await callFunction('gate.outcome', {
     decision: arg.uuid(ticket.decisionId), status: arg.text(outcome.status), result: arg.text(canonicalJson(kept.value)),
     writes: arg.text(canonicalJson(writes.value)), bundle: arg.text(answer.bundleDigest), redacted: arg.text(JSON.stringify([...new Set([...kept.kinds, ...writes.kinds])].sort())), values: arg.text(JSON.stringify(values)), clock: arg.text(new Date().toISOString()),
   });
   await anchorSoon();
   return outcome.status === 'executed' ? { status: 'executed', result: given.value } : { status: outcome.status, error: answer.error };
+}
+
+/** What a result says. The effect has happened: whatever cannot be read must not keep the outcome from being recorded. */
+function read(result: unknown, { returns, request, effect, parameters, registered }: Redeemed): readonly KnownValue[] {
+  try {
+    return returnedValues(result, returns, { request, made: effect === 'write', parameters: JSON.parse(parameters) as Record<string, unknown>, registered: registered ?? {} });
+  } catch {
+    return UNREADABLE;
+  }
 }
 
 /** A result without the columns that no record keeps: of a read those of its table, else of whatever is called like one. */

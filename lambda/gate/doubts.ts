@@ -12,6 +12,8 @@ export interface Lookup {
   readonly values: readonly Found[];
   readonly phrases: readonly string[];
   readonly private: boolean;
+  /** Whether there is more text than is compared. */
+  readonly long: boolean;
 }
 
 /** What it answers: in the order of the question. */
@@ -40,9 +42,11 @@ const PLAIN = new Set(['text', 'one-of', 'flag', 'integer', 'money', 'date']);
 type Parameters = Readonly<Record<string, unknown>>;
 
 const texts = ({ effect, parameters, sinks }: Tool, values: Parameters): [string, string][] => Object.entries(parameters)
-  .filter(([name, { type }]) => type === 'text' && typeof values[name] === 'string' && (effect === 'write' || sinks.includes(name))).map(([name]) => [name, values[name] as string]);
+  .filter(([name, { type }]) => typeof values[name] === 'string' && (effect === 'write' ? type === 'text' || ((type === 'name' || type === 'reference') && !sinks.includes(name)) : type === 'text' && sinks.includes(name))).map(([name]) => [name, values[name] as string]);
 
-const NOTHING: Lookup = { contacts: new Map(), values: [], phrases: [], private: false };
+const NOTHING: Lookup = { contacts: new Map(), values: [], phrases: [], private: false, long: false };
+/** Most phrases that are compared with what the run read. */
+const MOST_PHRASES = 1_500;
 
 /** Everything of a proposal that neither the request nor the card itself vouches for. */
 export function lookup(scope: CompiledScope, tool: Tool, values: Parameters, request: string | null): Lookup {
@@ -55,7 +59,8 @@ export function lookup(scope: CompiledScope, tool: Tool, values: Parameters, req
     return value === undefined || value.length > 200 ? [] : [{ type, value }];
   });
   const unknown = [...own, ...[...contacts.values()].flat()].filter(({ type, value }) => !namedIn(request, type, value) && !registered(scope, type, value));
-  return { contacts, values: unique(unknown), phrases: [...new Set(free.flatMap(([, text]) => phrasesOf(text)))].filter((phrase) => !quotes(request, phrase)), private: free.length > 0 };
+  const phrases = [...new Set(free.flatMap(([, text]) => phrasesOf(text)))].filter((phrase) => !quotes(request, phrase));
+  return { contacts, values: unique(unknown), phrases: phrases.slice(0, MOST_PHRASES), long: phrases.length > MOST_PHRASES, private: free.length > 0 };
 }
 
 /** What is doubtful of a proposal, as `Code: sentence`; how well each sink is vouched for; and what else it says that nothing vouches for. */
@@ -83,16 +88,20 @@ export function doubts(scope: CompiledScope, rule: Rule, tool: Tool, values: Par
   }
   if (tool.effect === 'write') for (const [name, parameter] of given) {
     const doubt = quantityDoubt(name, parameter, values[name], { request, today, bounded: rule.bounded.includes(name) && strong });
-    if (doubt !== undefined && (strong || parameter.type === 'flag') && !tool.sinks.includes(name)) say.push(doubt);
+    // Where a sink is doubtful already, the amount is not told as well.
+    if (doubt !== undefined && (Object.values(levels).every((each) => each >= needed) || parameter.type === 'flag') && !tool.sinks.includes(name)) say.push(doubt);
+    const role = tool.reach === 'privileged' && (parameter.type === 'one-of' || parameter.type === 'integer') && !tool.sinks.includes(name) && !rule.bounded.includes(name) && !namedIn(request, parameter.type, values[name]);
+    if (role) say.push(`ValueUnknown: the request does not name ${name}, and the card does not bound it`);
   }
 
   const free = texts(tool, values);
   for (const [name, text] of free) {
     if (asked.contacts.get(name)?.some(({ type, value }) => level(type, value) < 1)) say.push(`ContactUnknown: ${name} holds an address, an account or a number that nothing vouches for`);
     if (known.private.some((value) => holds(text, value) && !quotes(request, wordsOf(value).join(' ')))) say.push(`PrivateValue: ${name} holds what the card or the action calls private, and the request does not name it`);
-    if (tool.effect === 'read' && hasRead && wordsOf(text).some((word) => !quotes(request, word))) say.push(`QueryUnknown: ${name} has words that the request does not have, after the run has read; a query carries them out`);
+    if (tool.effect === 'read' && hasRead && !spokenWordByWord(text, request)) say.push(`QueryUnknown: ${name} has what the request does not have, after the run has read; a query carries it out`);
   }
   if (known.quoted.length > 0) say.push('UntrustedQuoted: a text repeats what anybody may have written, word by word');
+  if (asked.long && hasRead) say.push('TextTooLong: there is more text than can be compared with what the run has read');
   if (known.unread && free.length > 0) say.push('TooMuchRead: the run has read more than can be compared with what it says now');
   const unvouched = given.filter(([name, parameter]) => tool.effect === 'write' && !tool.sinks.includes(name) && (!PLAIN.has(parameter.type) || parameter.type === 'text'))
     .flatMap(([name, parameter]) => {
@@ -111,6 +120,16 @@ function quantityDoubt(name: string, { type, words = [] }: ParameterManifest, va
 }
 
 const registered = (scope: CompiledScope, type: string, value: string): boolean => (scope.counterparties.values[type] ?? []).some((each) => canonical(type, each) === value);
+
+/** Whether each word of a text is one of a request, sign by sign, and no more often. */
+function spokenWordByWord(text: string, request: string | null): boolean {
+  const left = (request ?? '').normalize('NFC').toLowerCase().split(/\s+/u).map((word) => word.replace(/^["'(]+|["').,;:!?]+$/gu, ''));
+  return text.normalize('NFC').toLowerCase().split(/\s+/u).filter((word) => word !== '').every((word) => {
+    const at = left.indexOf(word);
+    if (at >= 0) left.splice(at, 1);
+    return at >= 0;
+  });
+}
 
 /** Whether words stand in a request in a row. */
 const quotes = (request: string | null, phrase: string): boolean => request !== null && spoken(request).includes(` ${phrase} `);

@@ -104,7 +104,7 @@ async function judge(opened: Opened, proposal: Proposal, principal: string): Pro
     const known = { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null, hasRead: opened.saw.length > 0 };
     const asked = lookupFor(policies, proposal, known);
     if (!asked || !isQuestion(asked)) return decide(policies, proposal, { ...known, ...(asked ? { asked } : {}) });
-    const { contacts: _, ...question } = asked;
+    const { contacts: _, long: __, ...question } = asked;
     return decide(policies, proposal, { ...known, asked, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify(question)) }) });
   } catch {
     // Whatever could not be evaluated is a deny; the caller learns no more than that.

@@ -2,6 +2,8 @@
  * Whether a trusted request names a value: as a word of its own and not as part of one. `ch_1` is not named by `ch_10`, nor `ller@x.example`
  * by `müller@x.example`. What the agent says is no request, and neither is what it read.
  */
+import type { Money } from '../action/parameters';
+import { contactsIn } from './free-text';
 import { canonical, canonicalUrl, moneyForms } from './values';
 
 /** What encloses a word, and the punctuation behind it, is not the word's. */
@@ -34,7 +36,8 @@ export function namedIn(request: string | null, type: string, value: unknown): b
   if (request === null || key === undefined) return false;
   const text = wordsOf(request);
   switch (type) {
-    case 'money': return moneyForms(value as never).some((form) => figures(request).includes(form));
+    case 'money': return moneyIn(request, value as Money);
+    case 'phone': return contactsIn(request).some((found) => found.type === 'phone' && found.value === key);
     case 'integer': return figures(request).includes(key);
     case 'date': return dates(request).includes(key);
     case 'url': return text.some((word) => urlsOf(word).includes(key));
@@ -57,13 +60,33 @@ export function asksFor(request: string | null, phrases: readonly string[]): boo
 function urlsOf(word: string): string[] {
   const whole = bare(word);
   const before = /^(.*?\.[a-z]{2,})\.[A-Z][a-z]+$/u.exec(whole)?.[1];
-  return [whole, ...(before === undefined ? [] : [before])].map((text) => canonicalUrl(text)).filter((url): url is string => url !== undefined);
+  // A file is no host, and a number none that its digits do not spell out.
+  return [whole, ...(before === undefined ? [] : [before])].filter((text) => /:\/\/|^www\.|\//iu.test(text) || !/\.(?:zip|mov|md|py|rs|sh|app|\d+)$/iu.test(text)).map((text) => canonicalUrl(text)).filter((url): url is string => url !== undefined);
 }
 
 /** Figures as they are written, without separators of thousands: `1,299.00` is `1299.00`. */
 function figures(text: string): string[] {
   return split(text).map((word) => bare(word).replace(/^[\p{Sc}]+|^[A-Z]{3}(?=\d)/u, '').replace(/[\p{Sc}%]+$/u, '')).filter((word) => /^\d[\d.,]*$/.test(word))
     .map((word) => (/^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/.test(word) ? word.replaceAll(',', '') : word));
+}
+
+const SYMBOLS: Readonly<Record<string, readonly string[]>> = { $: ['USD', 'AUD', 'CAD', 'NZD', 'SGD', 'HKD'], '€': ['EUR'], '£': ['GBP'], '¥': ['JPY', 'CNY'] };
+const CODES = new Set(Intl.supportedValuesOf('currency'));
+/** Words before a figure that make it a number of something. */
+const NUMBERED = /^(?:invoice|order|ticket|no|nr|number|id|page|room|row|version|#)\.?:?$/iu;
+
+/** Whether a request names an amount. Where it writes any figure with a currency, only those are amounts; a percentage, a part of a date and a number of something are none. */
+function moneyIn(request: string, money: Money): boolean {
+  const text = wordsOf(request);
+  const found = text.flatMap((word, at) => {
+    const [, before = '', digits = '', after = ''] = /^([\p{Sc}]|[A-Z]{3})?(\d[\d.,]*?)(%|[\p{Sc}]|[A-Z]{3})?$/u.exec(bare(word)) ?? [];
+    const [previous, next] = [bare(text[at - 1] ?? ''), bare(text[at + 1] ?? '')];
+    if (digits === '' || after === '%' || next === '%' || NUMBERED.test(previous) || [previous, next].some((other) => MONTHS.includes(other.toLowerCase())) || MONTHS.includes(bare(text[at - 2] ?? '').toLowerCase())) return [];
+    const mark = [before, after, CODES.has(next) ? next : '', CODES.has(previous) ? previous : ''].find((each) => each !== '');
+    return [{ figure: /^\d{1,3}(?:,\d{3})+(?:\.\d+)?$/.test(digits) ? digits.replaceAll(',', '') : digits, currencies: mark === undefined ? undefined : SYMBOLS[mark] ?? [mark] }];
+  });
+  const marked = found.filter(({ currencies }) => currencies !== undefined);
+  return (marked.length > 0 ? marked : found).some(({ figure, currencies }) => (currencies?.includes(money.currency) ?? true) && moneyForms(money).includes(figure));
 }
 
 const MONTHS = ['january', 'february', 'march', 'april', 'may', 'june', 'july', 'august', 'september', 'october', 'november', 'december'];

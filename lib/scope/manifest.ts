@@ -34,7 +34,7 @@ export type Reach = 'internal' | 'outward' | 'destructive' | 'privileged';
 
 /** One field of a returned record. */
 export interface ReturnedField {
-  /** Type of its values, by which they are compared: `valueType` of a parameter that may take them. */
+  /** Type of its values, by which they are compared: `valueType` of a parameter that may take them. `records` for a field whose objects are records. */
   readonly type: string;
   /** Whether the system that answers vouches for it: our own ledger for an account, never a page for its text. */
   readonly trusted?: boolean;

@@ -73,9 +73,22 @@ describe('what an agent stored without anybody\'s word', () => {
     expect((await asked(before, [EVE])).levels).toEqual([0]);
   });
 
-  it('is nothing yet while the call only waits, and what a person approved is vouched for', async () => {
+  it('is nothing yet while the call only waits', async () => {
     const MALLORY = { type: 'person', value: 'Mallory' };
     await ran('writer', { unvouched: [MALLORY], verdict: 'hold' });
     expect((await asked(await ran('reader', { values: [{ ...MALLORY, level: 1 }] }), [MALLORY])).levels).toEqual([1]);
+  });
+
+  it('is vouched for again once a person approved a call with it, and stays marked in other letters until then', async () => {
+    const PAT = { type: 'person', value: 'Pat' };
+    await ran('writer', { unvouched: [PAT] });
+    const reader = await ran('reader', { values: [{ ...PAT, level: 1 }, { type: 'owner', value: 'PAT', level: 1 }] });
+    expect((await asked(reader, [PAT, { type: 'owner', value: 'PAT' }])).levels).toEqual([0, 0]);
+    const held = await ran('writer', { unvouched: [PAT], verdict: 'hold' });
+    const { rows: [hold] } = await db.owner.query<{ hold_id: string; digest: string; decision_id: string }>('select h.hold_id, h.digest, h.decision_id from hold.hold h join controls.run r using (run_id) where r.principal_id = $1', [held]);
+    await db.as('decide').query("select hold.decide($1, $2, 'approve', 'dana', '[\"*\"]', 'mfa', 'she leads it')", [hold?.hold_id, hold?.digest]);
+    await ask('executor', 'hold.claim($1)', [hold?.hold_id]);
+    await ask('executor', "gate.outcome($1, 'executed', '{}', '[]', 'b', '[]', '[]', null)", [hold?.decision_id]);
+    expect((await asked(reader, [PAT])).levels).toEqual([1]);
   });
 });

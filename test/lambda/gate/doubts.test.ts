@@ -18,7 +18,9 @@ const PUBLISH: Manifest = { ...write, name: 'publish', reach: 'privileged', asks
 const FETCH: Manifest = { name: 'fetch', description: 'Reads a page.', effect: 'read', reach: 'outward', asks: [], sinks: ['url'], parameters: { url: { type: 'url' } }, returns: {} };
 const LOOK_UP: Manifest = { name: 'look_up', description: 'Searches the web.', effect: 'read', reach: 'outward', asks: [], sinks: ['query'], parameters: { query: { type: 'text', maxLength: 200 } }, returns: {} };
 const NOTE: Manifest = { ...write, name: 'note', reach: 'internal', asks: ['note', 'pay', 'tell'], sinks: [], parameters: { manager: { type: 'name', of: 'person' } } };
-const ALL = [PAY, TELL, PUBLISH, FETCH, LOOK_UP, NOTE];
+const GRANT: Manifest = { ...write, name: 'grant', reach: 'internal', asks: ['tell'], sinks: ['person'], parameters: { person: { type: 'name', of: 'person' }, amount: { type: 'money', currencies: ['EUR'] } } };
+const SET_ROLE: Manifest = { ...write, name: 'set_role', reach: 'privileged', asks: ['give'], sinks: ['person'], parameters: { person: { type: 'name', of: 'person' }, role: { type: 'one-of', values: ['reader', 'admin'] }, days: { type: 'integer', min: 1, max: 1_000_000 } } };
+const ALL = [PAY, TELL, PUBLISH, FETCH, LOOK_UP, NOTE, GRANT, SET_ROLE];
 
 const IBAN = 'GB29NWBK60161331926819';
 const EUR = (minorUnits: number): object => ({ currency: 'EUR', minorUnits });
@@ -55,7 +57,7 @@ function reasons(action: string, parameters: Record<string, unknown>, request: s
 }
 
 const LEDGER = { id: { type: 'transfers.id', trusted: true }, account: { type: 'iban', trusted: true }, amount: { type: 'money', trusted: true }, subject: { type: 'text' }, secret: { type: 'text', private: true } } as const;
-const read = (rows: unknown, request: string | null, fields: Parameters<typeof returnedValues>[1] = LEDGER): KnownValue[] => returnedValues(rows, fields, request, false);
+const read = (rows: unknown, request: string | null, fields: Parameters<typeof returnedValues>[1] = LEDGER): KnownValue[] => returnedValues(rows, fields, { request, made: false, parameters: {}, registered: {} });
 
 describe('where money goes', () => {
   const pay = (more: object = {}): Record<string, unknown> => ({ account: IBAN, amount: EUR(1_000), note: 'thanks', ...more });
@@ -96,6 +98,19 @@ describe('where money goes', () => {
   });
 });
 
+describe('how much, and which right', () => {
+  it('is asked also where a registered sink is enough', () => {
+    const amount = EUR(99_999_999_900);
+    expect(reasons('grant', { person: 'Bob', amount }, 'Tell everybody the news')).toBe('AmountUnknown');
+    expect(reasons('grant', { person: 'Bob', amount }, 'Tell Bob the news')).toBe('AmountUnknown');
+  });
+
+  it('is what the request names, where rights are given', () => {
+    expect(reasons('set_role', { person: 'Bob', role: 'reader', days: 1 }, 'Give Bob the role reader for 1 day')).toBe('');
+    expect(reasons('set_role', { person: 'Bob', role: 'admin', days: 100_000 }, 'Give Bob the role reader for 1 day')).toBe('ValueUnknown,ValueUnknown');
+  });
+});
+
 describe('what is said', () => {
   const tell = (text: string, person = 'Alice'): Record<string, unknown> => ({ person, text });
   it('goes to whom the request names, or who is registered, by no other letter', () => {
@@ -119,6 +134,10 @@ describe('what is said', () => {
     const rows = [{ id: 1, secret: '1a7b3d', subject: 'x' }];
     expect(reasons('tell', tell('It is 1a-7b-3d.'), 'Tell Alice the news', { read: read(rows, null) })).toBe('PrivateValue');
     expect(reasons('tell', tell('It is 1a7b3d.'), 'Tell Alice 1a7b3d', { read: read(rows, null) })).toBe('');
+  });
+
+  it('is looked for in names as well', () => {
+    for (const manager of ['call +49 30 901820', 'see https://evil.example/x', 'it is 1a7b3d']) expect(reasons('note', { manager }, 'Note it', { read: read([{ id: 1, secret: '1a7b3d' }], null) }), manager).toMatch(/^(ContactUnknown|PrivateValue)$/);
   });
 
   it('is held once more was read than can be compared', () => {
@@ -148,6 +167,7 @@ describe('a read that looks outside', () => {
     expect(reasons('look_up', { query: 'prices of Northwind' }, 'Find prices')).toBe('');
     const rows = read([{ id: 1, subject: '1a7b3d' }], null);
     expect(reasons('look_up', { query: 'find prices' }, 'Find prices', { read: rows })).toBe('');
+    for (const query of ['find prices \u280e\u2811', 'prices prices', 'find, prices!\u{1f600}']) expect(reasons('look_up', { query }, 'Find prices', { read: rows }), query).toBe('QueryUnknown');
     expect(reasons('look_up', { query: 'prices 1a7b3d' }, 'Find prices', { read: rows })).toBe('QueryUnknown');
   });
 });

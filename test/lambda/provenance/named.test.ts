@@ -10,7 +10,7 @@ describe('a trusted request names', () => {
     ['Pay GB29 NWBK 6016 1331 9268 19 now', 'iban', 'GB29NWBK60161331926819'], ['(from GB29NWBK60161331926819)', 'iban', 'GB29 NWBK 6016 1331 9268 19'],
     ['Read www.x.example/a.', 'url', 'https://www.x.example/a'], ['to our site www.x.example.They wrote', 'url', 'www.x.example'], ['see https://X.example/?q=1', 'url', 'x.example/?q=1'],
     ['tell @alice in #general', 'person', 'alice'], ['add Dora to it', 'person', 'Dora'], ['in \'general\' channel', 'channel', 'general'],
-    ['pay $1,299.00', 'money', USD(129_900)], ['pay 1299', 'money', USD(129_900)], ['pay 12.50 USD', 'money', USD(1_250)], ['USD12.5', 'money', USD(1_250)],
+    ['Tell Bob to call +49 30 901820', 'phone', '4930901820'], ['pay $1,299.00', 'money', USD(129_900)], ['pay 1299', 'money', USD(129_900)], ['pay 12.50 USD', 'money', USD(1_250)], ['USD12.5', 'money', USD(1_250)],
     ['on 2026-03-31', 'date', '2026-03-31'], ['on 31 March 2026', 'date', '2026-03-31'], ['on March 31st, 2026', 'date', '2026-03-31'],
     ['live in 1234 Elm Street, Berlin', 'text', '1234 Elm Street'], ['adjust my rent payment', 'text', 'Rent'], ['set it to growth', 'one-of', 'growth'], ['at most 5 of them', 'integer', 5],
   ])('in %j the %s %j', (request, type, value) => { expect(namedIn(request, type, value)).toBe(true); });
@@ -23,6 +23,7 @@ describe('a trusted request names', () => {
     ['see x.example/a', 'url', 'x.example/a?d=secret'], ['see x.example', 'url', 'x.example.evil.example'], ['see x.example', 'url', 'x.example@evil.example'], ['see evil.example/x.example', 'url', 'x.example'], ['see x.example', 'url', 'x.example.'], ['see x.example', 'url', '\u0445.example'], ['see x.example', 'url', 'javascript://x.example'],
     ['pay GB29NWBK60161331926819', 'iban', 'GB29NWBK6016133192681'], ['pay XGB29NWBK60161331926819', 'iban', 'GB29NWBK60161331926819'],
     ['tell Alice', 'person', '\u0410lice'], ['tell Alicea', 'person', 'Alice'], ['in general-private', 'channel', 'general'],
+    ['Read report.zip', 'url', 'https://report.zip/'], ['about README.md', 'url', 'readme.md'], ['Is 12.50 good?', 'url', 'http://12.0.0.50/'], ['Pay 1000 JPY', 'money', USD(100_000)], ['Pay 12.50 EUR for invoice 4711', 'money', { currency: 'EUR', minorUnits: 471_100 }], ['rent for May 2026', 'money', USD(202_600)], ['50% of 12.50', 'money', USD(5_000)], ['on 31 May', 'money', USD(3_100)],
     ['pay 110.00', 'money', USD(1_000)], ['pay 10.005', 'money', USD(1_000)], ['on 10.00', 'money', { currency: 'USD', minorUnits: 1.5 }], ['in 2026-03-310', 'date', '2026-03-31'], ['1234 Elm', 'text', '1234 Elm Street'], ['\u00b2', 'integer', 2],
   ])('in %j no %s %j', (request, type, value) => { expect(namedIn(request, type, value)).toBe(false); });
 });
