@@ -94,6 +94,7 @@ function enforcers(calls: readonly Call[], aws: boolean): string[][] {
     ...(some(({ bounds: of }) => of !== undefined) ? [['parameters', 'Cedar at the gate; the tool\'s schema']] : []),
     ...(some(({ row }) => row !== undefined) ? [['stored rows', 'Postgres, when the call is decided and again in the transaction that runs it']] : []),
     ...(some(({ requires }) => requires !== undefined) ? [['what it must bring', 'the gate; it is kept with the decision']] : []),
+    ...(calls.length > 0 ? [['where values come from', 'the gate: what nobody who can be trusted asked for, named or registered is held for a person']] : []),
     ...(some(({ limits }) => limits !== undefined) ? [['windowed limits', 'Postgres, reserved before the effect; one more is held']] : []),
     ...(some(({ approval }) => approval.tier === 'standing') ? [['standing approvals', 'Postgres, by its own clock: after the last day the call is held']] : []),
     ['who agrees', 'the hold queue; without an answer the call is cancelled'],
