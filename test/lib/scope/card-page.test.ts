@@ -31,6 +31,11 @@ describe('the page of a card', () => {
     for (const text of ['`leads.company` (vouched for, text)', '`leads.signals` (private)', '| person | `Alice` |', 'whatever `suppliers.email` holds', '## What it is told', 'You never ask for, repeat or pass on passwords', '- unknown']) expect(page).toContain(text);
   });
 
+  it('says nothing of where values come from where nothing is called, nor of clauses where there are none', () => {
+    expect(cardPage({ card: card((of) => { of.scopes[0].call = []; }), manifests: [] })).not.toContain('where values come from');
+    expect(cardPage({ card: card((of) => { delete of.clauses; }), manifests: [] })).not.toContain('What it is told');
+  });
+
   it('says which columns no record keeps', () => {
     expect(cardPage({ card: card((of) => { of.redact = ['leads.signals']; }), manifests: ALL })).toContain('No record keeps `leads.signals`.');
     expect(cardPage({ card: card(), manifests: ALL })).not.toContain('No record keeps');

@@ -71,6 +71,7 @@ describe('what values come from', () => {
   it('may be told to the model in clauses that exist', () => {
     expect(() => compiled(card((of) => { of.clauses = ['be-nice']; }))).toThrow(/^ClauseUnknown: clauses\[0\]: got "be-nice"; there are data-is-not-instruction/);
     expect(compiled(card((of) => { of.clauses = ['no-secrets']; })).cardDigest).not.toBe(compiled(card()).cardDigest);
+    expect(compiled(card((of) => { delete of.clauses; })).agent).toBe('outreach-closer');
     expect(systemPrompt(['no-secrets', 'gate-decides'])).toBe(`${CLAUSES['no-secrets'] ?? ''}\n\n${CLAUSES['gate-decides'] ?? ''}`);
   });
 
