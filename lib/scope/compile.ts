@@ -2,6 +2,7 @@ import { Call, Card, Conditions, isMoney, Limit, Ordered, Read, Scope } from './
 import { canonicalJson, sha256Hex } from './canonical-json';
 import { CLAUSES } from './clauses';
 import { compileAws } from './compile-aws';
+import { Counterparties, counterparties, demandRead, returnedColumns } from './compile-provenance';
 import { conditionsToCedar, conditionsToSql } from './conditions';
 import { ControlsError, shown } from './controls-error';
 import { cedarString, sqlColumn, sqlTable } from './encode';
@@ -34,7 +35,7 @@ export interface CompiledScope {
   /** Whether the environment holds production data; then a person must have approved the card. */
   readonly production: boolean;
   /** Registered counterparties: values by type, and queries that answer whether `$1` is one of a type. */
-  readonly counterparties: { readonly values: Readonly<Record<string, readonly string[]>>; readonly queries: readonly { readonly type: string; readonly sql: string }[] };
+  readonly counterparties: Counterparties;
   /** Cedar policies by rule id. */
   readonly policies: Readonly<Record<string, string>>;
   /** What follows when a policy permits, by rule id. */
@@ -310,25 +311,8 @@ function compileLimit(limit: Limit, manifest: Manifest, field: string): Omit<Com
   };
 }
 
-function demandRead({ columns }: Read, name: string, field: string): void {
-  if (!columns.includes(name)) throw new ControlsError('ColumnUnread', `${field}: got ${shown(name)}, which this read does not have among its columns; add the column, or take it out here`);
-}
-
 /** What is true of every read that is no action. */
 const PROSE = { reach: 'internal', asks: [], parameters: {}, returns: {} } as const;
-
-/** A column that two reads of one table tell different things about is what both tell. */
-function returnedColumns(reads: readonly Read[]): Record<string, ReturnedField> {
-  const fields: Record<string, ReturnedField> = {};
-  for (const { columns, trusted = {}, private: closed = [] } of reads) {
-    for (const column of columns) {
-      const type = trusted[column];
-      if (type === undefined && !closed.includes(column)) continue;
-      fields[column] = { type: type ?? fields[column]?.type ?? 'text', ...(type !== undefined || fields[column]?.trusted ? { trusted: true } : {}), ...(closed.includes(column) || fields[column]?.private ? { private: true } : {}) };
-    }
-  }
-  return fields;
-}
 
 function tools(card: Card, actions: ReadonlyMap<string, Manifest>): Record<string, Tool> {
   const calls = card.scopes.flatMap(({ call }) => call ?? []);
@@ -369,20 +353,6 @@ function tools(card: Card, actions: ReadonlyMap<string, Manifest>): Record<strin
     };
   }
   return made;
-}
-
-function counterparties(card: Card): CompiledScope['counterparties'] {
-  const values: Record<string, string[]> = {};
-  const queries: { type: string; sql: string }[] = [];
-  (card.counterparties ?? []).forEach((party, index) => {
-    if (party.values !== undefined) values[party.type] = [...(values[party.type] ?? []), ...party.values];
-    else {
-      const field = `counterparties[${index}].from`;
-      const [table, column] = columnParts(party.from, field);
-      queries.push({ type: party.type, sql: `select exists (select from ${sqlTable(table, field)} where ${sqlColumn(column, field)}::text = $1)` });
-    }
-  });
-  return { values, queries };
 }
 
 function grants(card: Card, actions: ReadonlyMap<string, Manifest>): TableGrant[] {
