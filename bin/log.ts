@@ -9,7 +9,7 @@ import { DataApiLog } from '../lambda/audit/data-api-log';
 import { StatementBucket } from '../lambda/audit/statement-bucket';
 import type { LogSource } from '../lambda/audit/verify-log';
 import { SignedApi } from '../lambda/client/signed-api';
-import { dutySecretName, parameterName, privacyRoleName } from '../lib/scope/names';
+import { dutySecretName, parameterName, privacyRoleName, responderRoleName } from '../lib/scope/names';
 import { assumeRole } from '../local/identity/assume-role';
 import type { Keys } from '../local/local-file';
 import { PostgresLog } from '../local/postgres/copy-log';
@@ -28,8 +28,8 @@ export interface Log extends LogSource {
   readonly controlsName: string;
   /** Signed statements of it, and the key that the account says signs them. */
   statements(): Promise<{ readonly bucket: StatementBucket; readonly key: KeyObject }>;
-  /** The API, as somebody who may erase and place legal holds. */
-  keeper(): Promise<SignedApi>;
+  /** The API, as somebody who may erase and place legal holds, or roll back. */
+  api(as: 'privacy' | 'responder'): Promise<SignedApi>;
   close(): Promise<void>;
 }
 
@@ -73,7 +73,7 @@ async function openDeployed(name: string): Promise<Log> {
   const log = new DataApiLog(client, { resourceArn, database, secretArn: dutySecretName(name, 'auditor') });
   return {
     controlsName: name, rows: (sql, values) => log.rows(sql, values), verify: (verifier, progress) => log.verify(verifier, progress), statements: () => statementsOf({}, name),
-    keeper: async () => {
+    api: async () => {
       const region = await client.config.region();
       const endpoint = process.env.AGENT_CONTROLS_URL ?? `https://${await parameterOf({}, name, 'api-id')}.execute-api.${region}.amazonaws.com`;
       return new SignedApi(endpoint, region, () => client.config.credentials());
@@ -89,12 +89,12 @@ async function openLocal(folder: string): Promise<Log> {
   const client = new Client({ host, port, database, ...auditorLogin });
   await client.connect().catch((error: unknown) => { throw new Error(`the local runtime of ${folder} does not answer (${(error as Error).message}); start it again`); });
   const log = new PostgresLog(client);
-  const as = (keys: Keys | null): Required<Config> => ({ endpoint: file.endpoint, region: file.region, credentials: { accessKeyId: keys?.accessKeyId ?? '', secretAccessKey: keys?.secretAccessKey ?? '', sessionToken: keys?.sessionToken ?? '' } });
+  const keysOf = (keys: Keys | null): Required<Config> => ({ endpoint: file.endpoint, region: file.region, credentials: { accessKeyId: keys?.accessKeyId ?? '', secretAccessKey: keys?.secretAccessKey ?? '', sessionToken: keys?.sessionToken ?? '' } });
   return {
-    controlsName, rows: (sql, values) => log.rows(sql, values), verify: (verifier, progress) => log.verify(verifier, progress), statements: () => statementsOf(as(file.principals.auditor), controlsName),
-    keeper: async () => {
-      const { endpoint, region, credentials } = as(file.principals.operator);
-      const keys = await assumeRole({ endpoint, region, roleArn: `arn:aws:iam::${file.account}:role/${privacyRoleName(controlsName)}`, sessionName: 'operator', keys: credentials });
+    controlsName, rows: (sql, values) => log.rows(sql, values), verify: (verifier, progress) => log.verify(verifier, progress), statements: () => statementsOf(keysOf(file.principals.auditor), controlsName),
+    api: async (as) => {
+      const { endpoint, region, credentials } = keysOf(file.principals.operator);
+      const keys = await assumeRole({ endpoint, region, roleArn: `arn:aws:iam::${file.account}:role/${as === 'privacy' ? privacyRoleName(controlsName) : responderRoleName(controlsName)}`, sessionName: 'operator', keys: credentials });
       return new SignedApi(file.api, region, () => Promise.resolve(keys));
     },
     close: () => client.end(),

@@ -19,3 +19,4 @@ export * from './hold/hold-tier';
 export * from './identity/agent-identity';
 export * from './identity/operator-role';
 export * from './identity/run-broker';
+export * from './rollback/rollback';

@@ -17,6 +17,7 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   verify: 'lambda/hold/verify-handler.ts',
   'rule-verifier': 'lambda/hold/rule-verifier-handler.ts',
   read: 'lambda/read/handler.ts',
+  rollback: 'lambda/rollback/handler.ts',
   witness: 'lambda/witness/handler.ts',
   keeper: 'lambda/keeper/handler.ts',
 };

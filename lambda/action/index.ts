@@ -6,8 +6,11 @@
  */
 import type { Manifest, Reach, ReturnedField, ReverseManifest } from '../../lib/scope/manifest';
 import { actionHandler } from './handler';
+import type { Image } from './image';
+import { lookAt } from './look';
 import type { Parameters, Values } from './parameters';
-import type { ActionAnswer, ActionRequest } from './protocol';
+import type { ActionHandler } from './protocol';
+import type { Undoing } from './reversal';
 import type { Sql } from './sql';
 
 export { param } from './parameters';
@@ -36,14 +39,17 @@ interface Undo<P extends Parameters, Before, Result> {
   readonly parameters: Values<P>;
 }
 
-/** How an action is undone; exactly one of three, and no fourth. */
+/** How an action is undone; exactly one of three, and no fourth. `deletes` names tables that a reverse takes rows out of. */
 export type Reverse<P extends Parameters, Before, Result> =
-  /** Puts the before-image back as compare-and-set: return false when someone else has changed it since. */
-  | { readonly restore: (undo: Undo<P, Before, Result>, context: ActionContext) => Promise<boolean>; readonly compensate?: never; readonly impossible?: never }
+  /**
+   * Puts the before-image back as compare-and-set: return false when someone else has changed it since. It is asked only where `before` sees what it
+   * saw when the write was done.
+   */
+  | { readonly restore: (undo: Undo<P, Before, Result>, context: ActionContext) => Promise<boolean>; readonly deletes?: readonly string[]; readonly compensate?: never; readonly impossible?: never }
   /** Makes up for it. The sentence is what the approver reads. */
-  | { readonly compensate: (undo: Undo<P, Before, Result>, context: ActionContext) => Promise<void>; readonly sentence: string; readonly restore?: never; readonly impossible?: never }
+  | { readonly compensate: (undo: Undo<P, Before, Result>, context: ActionContext) => Promise<void>; readonly sentence: string; readonly deletes?: readonly string[]; readonly restore?: never; readonly impossible?: never }
   /** Cannot be undone. The sentence says why, and whom to call. */
-  | { readonly impossible: string; readonly restore?: never; readonly compensate?: never };
+  | { readonly impossible: string; readonly restore?: never; readonly compensate?: never; readonly deletes?: never };
 
 interface Declaration<P extends Parameters> {
   /** Name that cards and agents use: `a-z`, `0-9` and `_`, 1 to 32 characters. */
@@ -70,7 +76,10 @@ export interface WriteDeclaration<P extends Parameters, Before, Result> extends 
   readonly reach: Reach;
   /** Words in a trusted request that ask for it, such as `pay back`; a call that no words ask for is held. */
   readonly asks: readonly [string, ...string[]];
-  /** The before-image, read and locked in the transaction of `execute`. */
+  /**
+   * The before-image, read and locked in the transaction of `execute`. It is asked again after the write, and when the write is to be undone: it only
+   * looks, and sees everything that `execute` changes.
+   */
   readonly before: (parameters: Values<P>, context: ActionContext) => Promise<Before>;
   readonly execute: (parameters: Values<P>, context: ActionContext, before: NoInfer<Before>) => Promise<Result>;
   readonly reverse: Reverse<P, NoInfer<Before>, NoInfer<Result>>;
@@ -92,7 +101,7 @@ export interface Action<P extends Parameters = Parameters, Result = unknown> {
   /** What `ActionCode.fromEntry` reads. */
   readonly manifest: Manifest;
   /** The Lambda handler. */
-  readonly handler: (request: ActionRequest) => Promise<ActionAnswer>;
+  readonly handler: ActionHandler;
   /** Runs the action against a context of your own, for unit tests: before, execute, then on demand reverse. */
   rehearse(parameters: Values<P>, context: ActionContext): Promise<{ readonly result: Result; undo(): Promise<boolean> }>;
 }
@@ -106,7 +115,12 @@ export function defineAction<const P extends Parameters, Before, Result>(declara
   };
   return {
     ...described(declaration, 'write', declaration.reach, declaration.asks, reverseManifest(reverse)),
-    handler: actionHandler(async (parameters, context) => (await run(parameters as Values<P>, context)).result),
+    handler: actionHandler(async (parameters, context) => {
+      const { result, image } = await run(parameters as Values<P>, context);
+      if (reverse.impossible !== undefined) return { result };
+      const after = reverse.restore && await lookAt(() => before(parameters as Values<P>, context));
+      return { result, image: { parameters, before: image, result, ...(after ? { after } : {}) } };
+    }, undoingOf(before, reverse)),
     async rehearse(parameters, context) {
       const { image, result } = await run(parameters, context);
       const undo = { before: image, result, parameters };
@@ -127,7 +141,7 @@ export function defineAction<const P extends Parameters, Before, Result>(declara
 export function defineQuery<const P extends Parameters, Result>(declaration: QueryDeclaration<P, Result>): Action<P, Result> {
   return {
     ...described(declaration, 'read', declaration.reach ?? 'internal', [], undefined),
-    handler: actionHandler((parameters, context) => declaration.execute(parameters as Values<P>, context)),
+    handler: actionHandler(async (parameters, context) => ({ result: await declaration.execute(parameters as Values<P>, context) })),
     async rehearse(parameters, context) {
       return { result: await declaration.execute(parameters, context), undo: () => Promise.resolve(true) };
     },
@@ -147,8 +161,19 @@ function described<P extends Parameters>(declaration: Declaration<P>, effect: 'r
   };
 }
 
+function undoingOf<P extends Parameters, Before, Result>(before: (parameters: Values<P>, context: ActionContext) => Promise<Before>, { restore, compensate }: Reverse<P, Before, Result>): Undoing | undefined {
+  if (!restore && !compensate) return undefined;
+  const undo = (image: Image): Undo<P, Before, Result> => image as Undo<P, Before, Result>;
+  return {
+    look: (parameters, context) => before(parameters as Values<P>, context),
+    restore: restore && ((image, context) => restore(undo(image), context)),
+    compensate: compensate && ((image, context) => compensate(undo(image), context)),
+  };
+}
+
 function reverseManifest<P extends Parameters, Before, Result>(reverse: Reverse<P, Before, Result>): ReverseManifest {
-  if (reverse.restore) return { kind: 'restore' };
-  if (reverse.compensate) return { kind: 'compensate', sentence: reverse.sentence };
+  const deletes = reverse.deletes ? { deletes: reverse.deletes } : {};
+  if (reverse.restore) return { kind: 'restore', ...deletes };
+  if (reverse.compensate) return { kind: 'compensate', sentence: reverse.sentence, ...deletes };
   return { kind: 'impossible', sentence: reverse.impossible };
 }

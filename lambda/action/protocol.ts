@@ -24,3 +24,39 @@ export interface ActionAnswer {
   /** SHA-256 of the code that ran. */
   readonly bundleDigest: string | null;
 }
+
+/** One write that is to be undone: its decision, and the decision that undoes it. */
+export interface ReversalItem {
+  readonly reversal: string;
+  readonly decision: string;
+}
+
+/** What the executor sends to undo writes of one action, newest first. */
+export interface ReversalRequest {
+  readonly action: string;
+  /** The login of reversals, which is no agent's. */
+  readonly loginSecretArn: string;
+  readonly items: readonly ReversalItem[];
+  /** Whether only to look what would become of each. */
+  readonly look?: true;
+}
+
+/** What came of one. A conflict is what somebody changed since, and it was left alone. */
+export interface ReversalResult {
+  readonly reversal: string;
+  readonly status: 'reversed' | 'conflict' | 'failed' | 'unknown';
+  readonly why?: string;
+  readonly writes?: readonly string[];
+}
+
+/** What comes back. */
+export interface ReversalAnswer {
+  readonly results: readonly ReversalResult[];
+  readonly bundleDigest: string | null;
+}
+
+/** The Lambda handler of an action. */
+export interface ActionHandler {
+  (request: ActionRequest): Promise<ActionAnswer>;
+  (request: ReversalRequest): Promise<ReversalAnswer>;
+}

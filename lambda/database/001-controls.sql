@@ -95,6 +95,9 @@ begin
   loop
     raise exception 'GrantForeign: somebody else than the owner gave % rights on %; revoke them first', p_role, r.name;
   end loop;
+  for r in select p.oid::regprocedure as name from pg_catalog.pg_proc p where exists (select from pg_catalog.aclexplode(p.proacl) a where a.grantee = v_role) loop
+    execute format('revoke all on function %s from %I', r.name, p_role);
+  end loop;
   for r in select n.nspname from pg_catalog.pg_namespace n where exists (select from pg_catalog.aclexplode(n.nspacl) a where a.grantee = v_role) loop
     execute format('revoke all on schema %I from %I', r.nspname, p_role);
   end loop;
@@ -218,4 +221,4 @@ do $$ begin
   revoke create on schema public from public;
 end $$;
 
-select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}]) name;
+select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}, {{name.rollback}}, {{name.reverse}}]) name;

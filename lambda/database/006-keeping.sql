@@ -35,9 +35,9 @@ declare
   v_ticket gate.ticket;
   v_call gate.call;
   v_run controls.run;
-  v_count int := 0;
+  v_count int := undo.reconcile();
 begin
-  for v_ticket in select * from gate.ticket where settled_at is null and coalesce(redeemed_at, issued_at) < controls.now() - interval '10 minutes' order by issued_at limit 200 for update skip locked loop
+  for v_ticket in select * from gate.ticket t where settled_at is null and coalesce(redeemed_at, issued_at) < controls.now() - interval '10 minutes' and not exists (select from undo.rollback r where r.decision_id = t.decision_id and t.redeemed_at is not null) order by issued_at limit 200 for update skip locked loop
     v_call := (select c from gate.call c where c.decision_id = v_ticket.decision_id);
     v_run := (select r from controls.run r where r.run_id = v_call.run_id);
     update gate.ticket set redeemed_at = coalesce(redeemed_at, controls.now()), reconciled = v_ticket.redeemed_at is not null where decision_id = v_ticket.decision_id;
@@ -133,6 +133,7 @@ begin
     from unnest(v_places) place where p.head = split_part(place, ':', 1)::smallint and p.seq = split_part(place, ':', 2)::bigint and place like '%:output';
   update gate.call set parameters = '{}', salt = '\x', result = null, justification = null, answer = (answer::jsonb - 'reasons')::text, row_key = null where decision_id = any (v_erasure.decisions);
   delete from gate.value where decision_id = any (v_erasure.decisions);
+  delete from undo.image where decision_id = any (v_erasure.decisions);
   update gate.usage set for_each = 'erased ' || gen_random_uuid() where decision_id = any (v_erasure.decisions) and for_each <> '';
   update hold.verdict v set reason = '' from hold.hold h where h.hold_id = v.hold_id and h.decision_id = any (v_erasure.decisions);
   update controls.run set request = null where run_id = any (v_erasure.runs);

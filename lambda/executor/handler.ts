@@ -7,14 +7,15 @@ import { canonicalJson } from '../../lib/scope/canonical-json';
 import type { ReturnedField } from '../../lib/scope/manifest';
 import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
+import { advance, Advanced, look } from './rollback';
 import { KnownValue, returnedValues, UNREADABLE } from '../provenance/returned';
 
 /** A permitted call, or an approved hold. Ids only: everything else is in Postgres, where nobody between here and there can change it. */
-type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string };
+type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string } | { readonly rollback: string } | { readonly look: string };
 
 interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
   readonly refused?: string;
-  readonly kind: 'action' | 'read' | 'sql';
+  readonly kind: 'action' | 'read' | 'sql' | 'rollback';
   readonly function: string | null;
   readonly table: string | null;
   readonly columns: readonly string[] | null;
@@ -31,12 +32,16 @@ interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
 
 type Outcome = { readonly status: 'executed' | 'failed' | 'unknown'; readonly answer: ActionAnswer };
 
-/** Redeems the ticket, invokes the action once, and records what came of it. */
-export async function handler(event: ExecutorEvent): Promise<object> {
+/** Redeems the ticket, invokes the action once, and records what came of it; or goes on with a rollback that has begun. */
+export async function handler(event: ExecutorEvent, { getRemainingTimeInMillis }: { readonly getRemainingTimeInMillis: () => number }): Promise<object> {
+  if ('look' in event) return look(event.look);
+  if ('rollback' in event) return advanced(event.rollback, getRemainingTimeInMillis);
   const ticket = 'holdId' in event
     ? await callFunction<Redeemed>('hold.claim', { hold: arg.uuid(event.holdId) })
     : await callFunction<Redeemed>('gate.redeem', { decision: arg.uuid(event.decisionId) });
   if (ticket.refused !== undefined) return { status: 'refused', refused: ticket.refused };
+
+  if (ticket.kind === 'rollback') return advanced(ticket.decisionId, getRemainingTimeInMillis);
 
   const outcome = await invoke(ticket);
   const answer = plainJson(outcome.answer) as ActionAnswer; // a result may hold what some other system wrote
@@ -51,7 +56,14 @@ export async function handler(event: ExecutorEvent): Promise<object> {
     writes: arg.text(canonicalJson(writes.value)), bundle: arg.text(answer.bundleDigest), redacted: arg.text(JSON.stringify([...new Set([...kept.kinds, ...writes.kinds])].sort())), values: arg.text(JSON.stringify(values)), clock: arg.text(new Date().toISOString()),
   });
   await anchorSoon();
+  if ('holdId' in event) return { status: outcome.status }; // what the state machine is told stands in its history
   return outcome.status === 'executed' ? { status: 'executed', result: given.value } : { status: outcome.status, error: answer.error };
+}
+
+async function advanced(rollback: string, timeLeft: () => number): Promise<Advanced> {
+  const told = await advance(rollback, timeLeft);
+  await anchorSoon();
+  return told;
 }
 
 /** What a result says. The effect has happened: whatever cannot be read must not keep the outcome from being recorded. */

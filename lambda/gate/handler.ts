@@ -3,7 +3,7 @@ import type { ToolSchema } from '../../lib/scope/tool-schema';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { isPlainJson } from '../../lib/scope/plain-text';
-import { bundleDigest } from '../action/handler';
+import { bundleDigest } from '../action/bundle-digest';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';

@@ -24,6 +24,20 @@ export const StartRun = v.strictObject({ request: Asked, model: v.optional(ident
 /** `POST /agents/{agent}/runs` with what a trigger asked. */
 export const StartAsked = v.strictObject({ requestId: v.pipe(v.string(), v.regex(UUID, 'the id that the trigger was given is expected')), model: v.optional(identifier(100)), promptDigest: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the SHA-256 of the system prompt is expected, in hex'))) });
 
+/** `POST /rollbacks` */
+export const Rollback = v.strictObject({
+  /** Which decisions: one, those of a run, or those of an agent since a time. */
+  of: v.union([
+    v.strictObject({ decision: v.pipe(v.string(), v.regex(UUID, 'the id of a decision is expected')) }),
+    v.strictObject({ run: identifier(100) }),
+    v.strictObject({ agent: identifier(64), since: v.pipe(v.string(), v.isoTimestamp('a time such as 2026-05-01T09:30:00Z is expected')), until: v.optional(v.pipe(v.string(), v.isoTimestamp('a time such as 2026-05-01T09:30:00Z is expected'))) }),
+  ]),
+  /** Digest of the plan that was looked at; without one nothing is done, and the plan is answered. */
+  plan: v.optional(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the digest of a plan is expected'))),
+  reason: v.optional(v.pipe(plainText(2_000), v.minLength(1))),
+  reference: v.optional(reference()),
+});
+
 /** `POST /approvals/{holdId}/verdict` */
 export const Verdict = v.strictObject({
   verdict: v.picklist(['approve', 'reject']),

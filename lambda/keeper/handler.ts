@@ -31,6 +31,7 @@ async function work({ job }: Job): Promise<object> {
   if (job === 'daily') {
     await step('months', () => callFunction('audit.make_months', {}));
     await step('retention', dropDueMonths);
+    await step('images', () => callFunction<number>('undo.expire', { days: arg.int(Number(required('IMAGE_DAYS'))) }));
     await step('anchored', checkpoint);
     await step('verified', verifyRecent);
   }

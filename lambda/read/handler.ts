@@ -1,6 +1,6 @@
 import { BeginTransactionCommand, ExecuteStatementCommand, RollbackTransactionCommand } from '@aws-sdk/client-rds-data';
 import { sqlColumn } from '../../lib/scope/encode';
-import { bundleDigest } from '../action/handler';
+import { bundleDigest } from '../action/bundle-digest';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
 import { awake, dataApi, parameter, required } from '../database/connection';
 

@@ -3,7 +3,7 @@ import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } fr
 import { approvalState, CardSigner, keyId } from '../../lib/scope/approval';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { compile } from '../../lib/scope/compile';
-import { compileSql } from '../../lib/scope/compile-sql';
+import { compileReverseSql, compileSql } from '../../lib/scope/compile-sql';
 import { ControlsError } from '../../lib/scope/controls-error';
 import { Manifest, manifestDigest } from '../../lib/scope/manifest';
 import { agentLogin, agentRoleName, agentSecretName, dutyLogin, dutyRole, dutySecretName, SCOPE_STAGE } from '../../lib/scope/names';
@@ -34,6 +34,10 @@ export async function register(controlsName: string, stack: string, registration
   }
   for (const agent of registration.agents) await registerAgent(controlsName, stack, agent);
   await removeWhatIsGone(controlsName, stack, registration);
+  await transaction(async (run) => {
+    const manifests = (await run('select manifest from controls.action order by name')).map(({ manifest }) => JSON.parse(String(manifest)) as Manifest);
+    for (const statement of compileReverseSql(manifests, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
+  });
 }
 
 /** A card that disappeared from its stack takes its agent along: logins and their sessions, rights, whatever waits for people. */

@@ -198,7 +198,7 @@ function dangersOf(controlsName: string, api: string, who: string, stranger: boo
 }
 
 /** Services that may invoke handlers, and which: nobody invokes an action but the executor. */
-const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide|keeper)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^(witness|keeper)$/]]);
+const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide|keeper|rollback)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^(witness|keeper)$/]]);
 
 /** Ways to handlers, actions and secrets that no role has to take. */
 function ofResource({ controlsName, api, resources }: Scene, resource: AppResource): Finding[] {

@@ -66,15 +66,17 @@ export class AgentAction extends Resource implements iam.IGrantable {
 
     const handler = new HandlerFunction(this, 'Action', {
       functionName: actionFunctionName(database.controlsName, this.actionName), code: code._folder, description: code._manifest.description.slice(0, 256), timeout,
-      environment: { CLUSTER_ARN: database.clusterArn, DATABASE_NAME: database.databaseName, ...props.environment },
+      environment: { CONTROLS_NAME: database.controlsName, CLUSTER_ARN: database.clusterArn, DATABASE_NAME: database.databaseName, ...props.environment },
       ...(props.memorySize ? { memorySize: props.memorySize } : {}), ...(props.vpc ? { vpc: props.vpc } : {}), ...(props.vpcSubnets ? { vpcSubnets: props.vpcSubnets } : {}),
     });
     this.function = handler.function;
     this.grantPrincipal = handler.role;
-    if ((code._manifest.reads?.length ?? 0) + (code._manifest.writes?.length ?? 0) > 0) {
+    const { reads = [], writes = [], reverse = { kind: 'impossible' } } = code._manifest;
+    const undone = reverse.kind !== 'impossible'; // then it keeps an image of every write, and reverses it
+    if (reads.length + writes.length > 0 || undone) {
       grantDataApi(handler.role, database.clusterArn, 'transactions');
-      grantSecrets(handler.role, database.controlsName, ['agent/*'], ['secretsmanager:GetSecretValue']);
-      grantDecrypt(handler.role, database.controlsName);
+      grantSecrets(handler.role, database.controlsName, ['agent/*', ...(undone ? ['duty/reverse'] : [])], ['secretsmanager:GetSecretValue']);
+      grantDecrypt(handler.role, database.controlsName, ...(undone ? ['kms:GenerateDataKey'] : []));
     }
     AppIndex.of(this).addAction(code._manifest);
     StackRegistration.of(this, database).addAction(

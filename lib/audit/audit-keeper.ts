@@ -28,6 +28,7 @@ export interface AuditKeeperProps {
   readonly readSecretArn: string;
   readonly retentionMonths: number;
   readonly checkpointEvery: Duration;
+  readonly imageDays: number;
   readonly immutable: boolean;
   readonly statementBucket?: s3.IBucket | undefined;
   readonly signingKey?: kms.IKey | undefined;
@@ -68,7 +69,7 @@ export class AuditKeeper extends Construct {
       timeout: Duration.minutes(14), memorySize: Size.mebibytes(512),
       environment: {
         ...login.environment, ACCOUNT: Aws.ACCOUNT_ID, STATEMENT_BUCKET: this.statementBucket.bucketName, SIGNING_KEY_ARN: this.signingKey.keyArn, AUDITOR_SECRET_ARN: props.readSecretArn,
-        RETENTION_MONTHS: String(props.retentionMonths), LOCK_MODE: immutable ? 'COMPLIANCE' : 'GOVERNANCE', LOCK_DAYS: String(retention.toDays()),
+        RETENTION_MONTHS: String(props.retentionMonths), IMAGE_DAYS: String(props.imageDays), LOCK_MODE: immutable ? 'COMPLIANCE' : 'GOVERNANCE', LOCK_DAYS: String(retention.toDays()),
         BACKUP_DAYS: String(database instanceof ControlsDatabase ? database._backupDays ?? LONGEST_BACKUP_DAYS : LONGEST_BACKUP_DAYS),
       },
     });

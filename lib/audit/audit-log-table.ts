@@ -83,6 +83,12 @@ export interface AuditLogTableProps {
    * @default true
    */
   readonly immutable?: boolean;
+  /**
+   * How long the sealed before-image of a write is kept, 1 to 90 days: as long it can be undone by command.
+   *
+   * @default Duration.days(30)
+   */
+  readonly imageRetention?: Duration;
   /** Key that signs statements: asymmetric, ECC_NIST_P256, SIGN_VERIFY. @default - a new key, retained */
   readonly signingKey?: kms.IKey;
   /** Where late checkpoints, failed verifications and failed appends are announced. @default - alarms exist, but tell nobody */
@@ -170,7 +176,7 @@ export class AuditLogTable extends AuditLogTableBase {
     const every = checkedInterval(this, props.checkpointEvery ?? Duration.minutes(4));
     this._checkpointSeconds = every.toSeconds();
     const keeper = new AuditKeeper(this, 'Keeper', {
-      database: this.database, readSecretArn: this.readSecretArn, retentionMonths: monthsOf(this, props.retention ?? Duration.days(403)), checkpointEvery: every,
+      database: this.database, readSecretArn: this.readSecretArn, retentionMonths: monthsOf(this, props.retention ?? Duration.days(403)), checkpointEvery: every, imageDays: imageDaysOf(this, props.imageRetention ?? Duration.days(30)),
       immutable: props.immutable ?? true, statementBucket: props.statementBucket, signingKey: props.signingKey,
     });
     this.statementBucket = keeper.statementBucket;
@@ -217,6 +223,12 @@ function monthsOf(scope: Construct, retention: Duration): number {
   if (days < 3 * MONTH_DAYS) throw new ControlsError('RetentionTooShort', `${scope.node.path}: retention must be at least 93 days, got ${retention.toHumanString()}; reviewers ask for 13 months, Duration.days(403)`);
   if (!Number.isInteger(days / MONTH_DAYS)) throw new ControlsError('RetentionInvalid', `${scope.node.path}: retention must be whole months of 31 days, got ${shown(days)} days; for ${Math.ceil(days / MONTH_DAYS)} months write Duration.days(${Math.ceil(days / MONTH_DAYS) * MONTH_DAYS})`);
   return days / MONTH_DAYS;
+}
+
+function imageDaysOf(scope: Construct, retention: Duration): number {
+  const days = retention.isUnresolved() ? NaN : retention.toDays({ integral: false });
+  if (!Number.isInteger(days) || days < 1 || days > 90) throw new ControlsError('ImageRetentionInvalid', `${scope.node.path}: imageRetention must be 1 to 90 whole days, written out, got ${retention.isUnresolved() ? 'a value that is known at deploy' : retention.toHumanString()}; correct it`);
+  return days;
 }
 
 function checkedInterval(scope: Construct, every: Duration): Duration {

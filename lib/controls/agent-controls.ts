@@ -22,7 +22,8 @@ import { HoldTier } from '../hold/hold-tier';
 import { AgentIdentity } from '../identity/agent-identity';
 import { personWithMfa } from '../identity/person-trust';
 import { IRunBroker, RunBroker } from '../identity/run-broker';
-import { auditorRoleName, dutySecretName, handlerName, parameterName, privacyRoleName } from '../scope/names';
+import { Rollback } from '../rollback/rollback';
+import { auditorRoleName, dutySecretName, handlerName, parameterName, privacyRoleName, responderRoleName } from '../scope/names';
 
 /** A whole control plane, here or in another app. */
 export interface IAgentControls extends IResource {
@@ -86,6 +87,10 @@ export interface AgentControlsProps {
   readonly notificationTopic?: sns.ITopic;
   /** How long decisions are kept, see `AuditLogTableProps.retention`. @default Duration.days(403) - 13 months */
   readonly auditRetention?: Duration;
+  /** How long writes can be undone by command, see `AuditLogTableProps.imageRetention`. @default Duration.days(30) */
+  readonly imageRetention?: Duration;
+  /** From how many decisions on a rollback is held for people, see `RollbackProps.bulkFrom`. @default 10 */
+  readonly rollbackBulkFrom?: number;
   /** Where a log that is late, altered or cannot be written is announced. @default - alarms exist, but tell nobody */
   readonly auditAlarmTopic?: sns.ITopic;
   /** What happens to the database. Signed statements and their key are retained whatever this says. @default RemovalPolicy.RETAIN */
@@ -116,8 +121,12 @@ export class AgentControls extends Resource implements IAgentControls {
   public readonly notificationTopic: sns.ITopic;
   /** Role that auditors assume, with MFA: it reads and verifies the log, and decides nothing. */
   public readonly auditorRole: iam.Role;
+  /** Undoes what agents did. */
+  public readonly rollback: Rollback;
   /** Role that people assume, with MFA, to erase subjects and to place legal holds; it reads nothing. */
   public readonly privacyRole: iam.Role;
+  /** Role that people assume, with MFA, when an agent did the wrong thing: it plans rollbacks and asks for them. */
+  public readonly responderRole: iam.Role;
   private readonly environment: string;
   private readonly queue: HoldQueue;
 
@@ -126,7 +135,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.environment = props.environment ?? 'dev';
     this.database = new ControlsDatabase(this, 'Database', { controlsName: props.controlsName, cluster: props.cluster, removalPolicy: props.removalPolicy });
     this.controlsName = this.database.controlsName;
-    this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database, retention: props.auditRetention, immutable: this.environment !== 'dev', alarmTopic: props.auditAlarmTopic });
+    this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database, retention: props.auditRetention, imageRetention: props.imageRetention, immutable: this.environment !== 'dev', alarmTopic: props.auditAlarmTopic });
     const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration, cardApprovers: props.cardApprovers, standingApprovers: props.standingApprovers, reviewGrace: props.reviewGrace });
     this.broker = broker;
     this.url = broker.url;
@@ -141,16 +150,13 @@ export class AgentControls extends Resource implements IAgentControls {
     });
     markOwn(this.auditorRole);
     this.auditLog.grantVerify(this.auditorRole);
-    this.privacyRole = new iam.Role(this, 'Privacy', {
-      roleName: privacyRoleName(this.controlsName),
-      description: 'Erases subjects and places legal holds; people only, with MFA',
-      // Under their own name, which stands in every receipt.
-      assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(1), { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } }),
-    });
-    markOwn(this.privacyRole);
+    this.privacyRole = this.personRole('Privacy', privacyRoleName(this.controlsName), 'Erases subjects and places legal holds; people only, with MFA');
     this.privacyRole.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: KEEPER_ROUTES.map(([, method, path]) => invokeArn(this, this.broker.apiId, method, path.replaceAll(/\{[^}]+\}/g, '*'))) }));
+    this.rollback = new Rollback(this, 'Rollback', { gate: this.gate, bulkFrom: props.rollbackBulkFrom });
+    this.responderRole = this.personRole('Responder', responderRoleName(this.controlsName), 'Rolls back what agents did; people only, with MFA');
+    this.rollback.grantRollback(this.responderRole);
     // The command line finds the log by the name of the control plane.
-    for (const role of [this.auditorRole, this.privacyRole]) role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
+    for (const role of [this.auditorRole, this.privacyRole, this.responderRole]) role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
   }
 
   public addAgent(id: string, options: AddAgentOptions): AgentIdentity {
@@ -163,6 +169,13 @@ export class AgentControls extends Resource implements IAgentControls {
 
   public addAction(id: string, options: AddActionOptions): AgentAction {
     return new AgentAction(this, id, { gate: this.gate, ...options });
+  }
+
+  /** A role that people assume under their own name, which stands in whatever they do. */
+  private personRole(id: string, roleName: string, description: string): iam.Role {
+    const role = new iam.Role(this, id, { roleName, description, assumedBy: personWithMfa(new iam.AccountPrincipal(Aws.ACCOUNT_ID), Duration.hours(1), { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } }) });
+    markOwn(role);
+    return role;
   }
 }
 

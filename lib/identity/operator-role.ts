@@ -11,7 +11,7 @@ import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { HoldQueue } from '../hold/hold-queue';
 import { ControlsError, shown } from '../scope/controls-error';
-import { approverRoleName, breakGlassRoleName, handlerName, privacyRoleName } from '../scope/names';
+import { approverRoleName, breakGlassRoleName, handlerName, privacyRoleName, responderRoleName } from '../scope/names';
 import { personWithMfa } from './person-trust';
 
 /** What a person does with the control plane. */
@@ -22,6 +22,8 @@ export enum OperatorDuty {
   AUDITOR = 'AUDITOR',
   /** Erases subjects, places and releases legal holds; reads nothing. */
   PRIVACY = 'PRIVACY',
+  /** Rolls back what agents did. */
+  RESPONDER = 'RESPONDER',
   /** Reads the log and decides any hold, for an hour, with an alarm and an audit entry on every use. */
   BREAK_GLASS = 'BREAK_GLASS',
 }
@@ -44,6 +46,9 @@ export interface OperatorRoleProps {
   readonly alarmTopic?: sns.ITopic;
 }
 
+/** Whose sessions are named after the IAM user: the name stands in the log. */
+const SIGN_AS_THEMSELVES = [OperatorDuty.APPROVER, OperatorDuty.PRIVACY, OperatorDuty.RESPONDER];
+
 /** A role for a person, MFA required in its trust policy. */
 export class OperatorRole extends Resource {
   /** The role. */
@@ -59,10 +64,10 @@ export class OperatorRole extends Resource {
     if (longest.toSeconds() < 3_600 || longest.toSeconds() > (duty === OperatorDuty.BREAK_GLASS ? 3_600 : 43_200)) throw new ControlsError('SessionDurationInvalid', `${this.node.path}: maxSessionDuration must be an hour${duty === OperatorDuty.BREAK_GLASS ? '' : ' to twelve'}, got ${longest.toHumanString()}; correct it`);
     if (props.until && duty !== OperatorDuty.AUDITOR) throw new ControlsError('DutyNeverEnds', `${this.node.path}: until is for auditors, got duty ${duty}; leave it out`);
     this.role = new iam.Role(this, 'Role', {
-      ...(duty === OperatorDuty.BREAK_GLASS ? { roleName: breakGlassRoleName(controls) } : duty === OperatorDuty.PRIVACY ? { roleName: privacyRoleName(controls) } : group === undefined ? {} : { roleName: approverRoleName(controls, group) }),
-      description: { [OperatorDuty.APPROVER]: 'Decides holds; people only, with MFA', [OperatorDuty.AUDITOR]: 'Reads and verifies the audit log; people only, with MFA', [OperatorDuty.PRIVACY]: 'Erases subjects and places legal holds; people only, with MFA', [OperatorDuty.BREAK_GLASS]: 'For emergencies; every use is told and recorded' }[duty],
+      ...(duty === OperatorDuty.BREAK_GLASS ? { roleName: breakGlassRoleName(controls) } : duty === OperatorDuty.PRIVACY ? { roleName: privacyRoleName(controls) } : duty === OperatorDuty.RESPONDER ? { roleName: responderRoleName(controls) } : group === undefined ? {} : { roleName: approverRoleName(controls, group) }),
+      description: { [OperatorDuty.APPROVER]: 'Decides holds; people only, with MFA', [OperatorDuty.AUDITOR]: 'Reads and verifies the audit log; people only, with MFA', [OperatorDuty.PRIVACY]: 'Erases subjects and places legal holds; people only, with MFA', [OperatorDuty.RESPONDER]: 'Rolls back what agents did; people only, with MFA', [OperatorDuty.BREAK_GLASS]: 'For emergencies; every use is told and recorded' }[duty],
       maxSessionDuration: longest,
-      assumedBy: personWithMfa(props.assumedBy, Duration.hours(1), duty === OperatorDuty.APPROVER || duty === OperatorDuty.PRIVACY ? { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } } : {}),
+      assumedBy: personWithMfa(props.assumedBy, Duration.hours(1), SIGN_AS_THEMSELVES.includes(duty) ? { StringEquals: { 'sts:RoleSessionName': '${aws:username}' } } : {}),
     });
     markOwn(this.role);
     const route = (method: 'GET' | 'POST', path: string): string => invokeArn(this, gate.broker.apiId, method, path.replaceAll(/\{[^}]+\}/g, '*'));
@@ -75,6 +80,7 @@ export class OperatorRole extends Resource {
     }
     if (duty === OperatorDuty.APPROVER || duty === OperatorDuty.BREAK_GLASS) mayInvoke(route('POST', '/approvals/*/verdict'), route('GET', '/approvals'), route('GET', '/approvals/*'));
     if (duty === OperatorDuty.PRIVACY) mayInvoke(...KEEPER_ROUTES.map(([, method, path]) => route(method, path)));
+    if (duty === OperatorDuty.RESPONDER) mayInvoke(route('POST', '/rollbacks'), route('GET', '/rollbacks/*'));
     if (duty === OperatorDuty.BREAK_GLASS) this.witness(gate, props.alarmTopic);
   }
 

@@ -1,6 +1,8 @@
 import { CompiledScope } from './compile';
-import { sqlIdent, sqlLiteral } from './encode';
-import { agentRoleName } from './names';
+import { sqlColumn, sqlIdent, sqlLiteral, sqlTable } from './encode';
+import { Manifest } from './manifest';
+import { agentRoleName, dutyRole } from './names';
+import { columnParts } from './never';
 
 /**
  * The statements that give an agent's Postgres role its rights, run in one transaction by the registrar.
@@ -21,6 +23,38 @@ export function compileSql(scope: CompiledScope, controlsName: string): string[]
     if (rows.length > 0) {
       statements.push(`select controls.limit_rows(${sqlLiteral(table, 'table')}::regclass, ${sqlLiteral(name, 'agent')}, ${sqlLiteral(rows.map((row) => `(${row})`).join(' and '), 'rows')})`);
     }
+  }
+  // The image that a write leaves, in its own transaction.
+  if (Object.values(scope.tools).some(({ kind, effect }) => kind === 'action' && effect === 'write')) statements.push(`grant usage on schema undo to ${role}`, `grant execute on function undo.keep(uuid, text) to ${role}`);
+  return statements;
+}
+
+/**
+ * The statements that give the login of reversals its rights: what the reverses of these actions read and write, and the rows they take out.
+ * It is no agent's, so what an agent did can be undone when the agent is disabled, changed or gone.
+ */
+export function compileReverseSql(manifests: readonly Manifest[], controlsName: string): string[] {
+  const name = dutyRole(controlsName, 'reverse');
+  const role = sqlIdent(name, 'controlsName');
+  const statements = [
+    `select controls.clear_role(${sqlLiteral(name, 'controlsName')})`,
+    `grant usage on schema undo to ${role}`, `grant execute on function undo.images(text), undo.mark(text) to ${role}`,
+  ];
+  const rights = new Map<string, Set<string>>();
+  const add = (table: string, right: string): unknown => rights.set(table, (rights.get(table) ?? new Set()).add(right));
+  for (const { name: action, reads = [], writes = [], reverse } of manifests) {
+    if (!reverse || reverse.kind === 'impossible') continue;
+    for (const [columns, field, kinds] of [[reads, 'reads', ['select']], [writes, 'writes', ['select', 'insert', 'update']]] as const) {
+      for (const written of columns) {
+        const [of, column] = columnParts(written, `${action}.${field}`);
+        for (const kind of kinds) add(sqlTable(of, `${action}.${field}`), `${kind} (${sqlColumn(column, `${action}.${field}`)})`);
+      }
+    }
+    for (const table of reverse.deletes ?? []) add(sqlTable(table, `${action}.reverse.deletes`), 'delete');
+  }
+  for (const [table, of] of rights) {
+    // What is not there was never written. Usage of its schema comes with the first table.
+    statements.push(`do $$ begin if to_regclass(${sqlLiteral(table, 'table')}) is not null then grant usage on schema ${table.split('.')[0] as string} to ${role}; grant ${[...of].sort().join(', ')} on ${table} to ${role}; perform undo.open_rows(${sqlLiteral(table, 'table')}, ${sqlLiteral(name, 'controlsName')}); end if; end $$`);
   }
   return statements;
 }

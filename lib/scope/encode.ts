@@ -33,7 +33,7 @@ export function sqlTable(name: string, field: string): string {
 }
 
 /** What no card opens: the control plane's own book and log, and the catalogs. */
-const CLOSED_SCHEMAS = /^(audit|controls|gate|hold|information_schema|pg_.*)$/;
+const CLOSED_SCHEMAS = /^(audit|controls|gate|hold|undo|information_schema|pg_.*)$/;
 
 /** A column, as a plain lower-case name, quoted. */
 export function sqlColumn(name: string, field: string): string {

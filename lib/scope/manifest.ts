@@ -74,6 +74,8 @@ export interface ReverseManifest {
   readonly kind: 'restore' | 'compensate' | 'impossible';
   /** What the approver reads: what a compensation does, or why there is none and whom to call. */
   readonly sentence?: string;
+  /** Tables that it takes rows out of. */
+  readonly deletes?: readonly string[];
 }
 
 /** Type by which a parameter's values are compared with what was asked, registered and read. */

@@ -4,7 +4,7 @@
  */
 
 /** Handlers that have a Postgres login of their own, and people who read. */
-export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper'] as const;
+export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper', 'rollback', 'reverse'] as const;
 export type Duty = (typeof DUTIES)[number];
 
 /** IAM role of an agent, and the Postgres role that holds its grants. */
@@ -31,6 +31,8 @@ export const approverRoleName = (controls: string, group: string): string => `${
 export const auditorRoleName = (controls: string): string => `${controls}-auditor`;
 /** IAM role of people who erase subjects and place legal holds, with MFA. */
 export const privacyRoleName = (controls: string): string => `${controls}-privacy`;
+/** IAM role of people who answer when an agent did the wrong thing, with MFA. */
+export const responderRoleName = (controls: string): string => `${controls}-responder`;
 /** IAM role for emergencies. */
 export const breakGlassRoleName = (controls: string): string => `${controls}-break-glass`;
 /** Parameter that tells another stack or a person what cannot be derived. */

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { Operation, Service, SignedRequest } from '../endpoint/operation';
 import { ServiceError } from '../endpoint/service-error';
 import type { PolicyDocument } from '../identity/principals';
@@ -7,9 +7,9 @@ import { jsonOf, targetOf } from './protocol';
 /** Private keys by the ARN of the KMS key, as the file that keeps them over a restart. */
 export type KeysFile = Record<string, string>;
 
-interface Input { readonly KeyId?: string; readonly Message?: string; readonly MessageType?: string; readonly SigningAlgorithm?: string }
+interface Input { readonly KeyId?: string; readonly Message?: string; readonly MessageType?: string; readonly SigningAlgorithm?: string; readonly KeySpec?: string; readonly CiphertextBlob?: string; readonly EncryptionContext?: Readonly<Record<string, string>> }
 
-/** KMS: Sign and GetPublicKey, of keys on P-256. */
+/** KMS: Sign and GetPublicKey of keys on P-256; GenerateDataKey and Decrypt of the others. */
 export class Kms implements Service {
   public readonly protocol = 'json';
 
@@ -26,12 +26,13 @@ export class Kms implements Service {
   }
 
   public operation(name: string, request: SignedRequest): Operation | undefined {
-    if (name !== 'Sign' && name !== 'GetPublicKey') return undefined;
+    if (!['Sign', 'GetPublicKey', 'GenerateDataKey', 'Decrypt'].includes(name)) return undefined;
     const input = jsonOf<Input>(request);
     const arn = this.aliases.get(input.KeyId ?? '') ?? input.KeyId ?? '';
     return {
-      permissions: [{ action: `kms:${name}`, resource: arn, resourcePolicy: this.policies.get(arn) }],
+      permissions: [{ action: `kms:${name}`, resource: arn, resourcePolicy: this.policies.get(arn), context: { 'kms:ResourceAliases': [...this.aliases].filter(([, of]) => of === arn).map(([alias]) => alias) } }],
       run: async () => {
+        if (name === 'GenerateDataKey' || name === 'Decrypt') return { body: this.symmetric(name, arn, input) };
         const key = this.keys[arn];
         if (key === undefined) throw new ServiceError('NotFoundException', `there is no signing key ${arn}`);
         if (name === 'GetPublicKey') return { body: { KeyId: arn, PublicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64'), KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', SigningAlgorithms: ['ECDSA_SHA_256'] } };
@@ -39,6 +40,28 @@ export class Kms implements Service {
         return { body: { KeyId: arn, Signature: await signDigest(Buffer.from(input.Message ?? '', 'base64'), key), SigningAlgorithm: 'ECDSA_SHA_256' } };
       },
     };
+  }
+
+  /** Data keys under a key that never leaves; the encryption context is authenticated. */
+  private symmetric(name: 'GenerateDataKey' | 'Decrypt', arn: string, { CiphertextBlob = '', EncryptionContext = {}, KeySpec }: Input): object {
+    if (!this.policies.has(arn)) throw new ServiceError('NotFoundException', `there is no key ${arn}`);
+    if (this.keys[arn] === undefined) { this.keys[arn] = randomBytes(32).toString('base64'); this.save(); }
+    const key = Buffer.from(this.keys[arn] ?? '', 'base64');
+    const aad = Buffer.from(JSON.stringify([arn, Object.entries(EncryptionContext).sort()]));
+    if (name === 'GenerateDataKey') {
+      if (KeySpec !== 'AES_256') throw new ServiceError('ValidationException', 'the local runtime makes data keys of AES_256');
+      const [plain, iv] = [randomBytes(32), randomBytes(12)];
+      const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(aad);
+      const sealed = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+      return { KeyId: arn, Plaintext: plain.toString('base64'), CiphertextBlob: sealed.toString('base64') };
+    }
+    const sealed = Buffer.from(CiphertextBlob, 'base64');
+    try {
+      const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAAD(aad).setAuthTag(sealed.subarray(-16));
+      return { KeyId: arn, Plaintext: Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]).toString('base64'), EncryptionAlgorithm: 'SYMMETRIC_DEFAULT' };
+    } catch {
+      throw new ServiceError('InvalidCiphertextException', '');
+    }
   }
 }
 

@@ -65,6 +65,12 @@ export interface LocalApprover {
   reject(hold: LocalHold, reason: string): Promise<void>;
 }
 
+/** A person with a duty, signed in with MFA. */
+export interface LocalPerson {
+  /** Asks the API. */
+  ask<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T>;
+}
+
 /** A synthesized app, running on this machine: its own bundles, state machines, SQL and policies. */
 export class LocalRuntime implements AsyncDisposable {
   /** @param options.assembly folder that `app.synth()` wrote. */
@@ -165,15 +171,20 @@ export class LocalRuntime implements AsyncDisposable {
   }
 
   /** A person who may erase subjects, place legal holds and have the log signed: what the API is asked as that person. */
-  public async privacy(userName: string): Promise<{ ask<T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> }> {
-    const api = await this.apiAs(userName, 'privacy');
-    return { ask: (method, path, body) => api.send(method, path, body) };
-  }
+  public privacy(userName: string): Promise<LocalPerson> { return this.person(userName, 'privacy'); }
+
+  /** A person who answers when an agent did the wrong thing, and may roll back: what the API is asked as that person. */
+  public responder(userName: string): Promise<LocalPerson> { return this.person(userName, 'responder'); }
 
   /** Ends everything in order. */
   public async stop(): Promise<void> { await this.runtime.stop(); }
 
   public async [Symbol.asyncDispose](): Promise<void> { await this.stop(); }
+
+  private async person(userName: string, role: string): Promise<LocalPerson> {
+    const api = await this.apiAs(userName, role);
+    return { ask: (method, path, body) => api.send(method, path, body) };
+  }
 
   private clientOf(agentName: string, as: 'compute' | 'trigger'): AgentClient {
     const { api: url, region, principals } = this.file;

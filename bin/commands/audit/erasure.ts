@@ -29,7 +29,7 @@ export function erasureCommands(): Command[] {
 async function asking<T>(options: LogOptions, ask: (api: SignedApi) => Promise<T>, tell: (answer: T) => string): Promise<void> {
   const log = await openLog(options);
   try {
-    const answer = await ask(await log.keeper());
+    const answer = await ask(await log.api('privacy'));
     process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : `${tell(answer)}\n`);
   } finally {
     await log.close();

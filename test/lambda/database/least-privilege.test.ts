@@ -8,12 +8,14 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   broker: ['gate.ask', 'gate.bind_run', 'gate.start_run'],
   gate: ['gate.commit_call', 'gate.open_call', 'gate.provenance', 'gate.read_hold', 'gate.read_result', 'gate.read_scope', 'gate.refuse'],
   verifier: ['hold.proposal', 'hold.verify'],
-  executor: ['gate.outcome', 'gate.redeem', 'hold.claim'],
+  executor: ['gate.outcome', 'gate.redeem', 'hold.claim', 'undo.claim', 'undo.finish', 'undo.looks', 'undo.settle'],
   decide: ['hold.decide', 'hold.list', 'hold.show'],
   expiry: ['hold.attend', 'hold.expire', 'hold.open'],
   append: ['audit.append'],
   auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],
-  keeper: ['audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile'],
+  keeper: ['audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],
+  rollback: ['undo.commit', 'undo.plan', 'undo.progress'],
+  reverse: [], // until an action that can be undone is registered
 };
 
 let db: TestDatabase;
@@ -25,14 +27,14 @@ beforeAll(async () => {
 describe.each(DUTIES)('the login of the %s', (duty) => {
   it('may execute its own functions and no other', async () => {
     const { rows } = await db.as(duty).query<{ name: string }>(`select n.nspname || '.' || p.proname as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-      where n.nspname in ('controls', 'audit', 'gate', 'hold') and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') order by 1`);
+      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'undo') and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') order by 1`);
     expect(rows.map(({ name }) => name)).toEqual(MAY[duty]);
   });
 
   it('may touch no table, but for the auditor, who reads', async () => {
     const { rows } = await db.as(duty).query<{ name: string; rights: string }>(`select c.oid::regclass::text as name, string_agg(r, ',' order by r) as rights from pg_class c join pg_namespace n on n.oid = c.relnamespace,
       unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) r
-      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'public') and c.relkind in ('r', 'p', 'v') and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, r) group by 1`);
+      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'undo', 'public') and c.relkind in ('r', 'p', 'v') and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, r) group by 1`);
     expect(rows.map(({ name, rights }) => `${name}: ${rights}`).sort()).toEqual(duty === 'auditor' ? ['audit.card: select', 'audit.checkpoint: select', 'audit.decision: select', 'audit.dropped: select', 'audit.entry: select', 'audit.head: select', 'audit.log: select', 'audit.payload: select', 'audit.signer: select'] : []);
   });
 

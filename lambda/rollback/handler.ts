@@ -1,0 +1,60 @@
+import { responderRoleName } from '../../lib/scope/names';
+import { anchorSoon } from '../audit/anchor-soon';
+import { arg, callFunction, required } from '../database/connection';
+import { startHold } from '../gate/effects';
+import { Rollback } from '../http/bodies';
+import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
+import { parse } from '../http/parse';
+
+/** What Postgres made of a rollback that was asked for. */
+interface Committed {
+  readonly refused?: string;
+  readonly verdict: 'permit' | 'hold';
+  readonly rollback: string;
+  readonly holdId?: string;
+}
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  NothingToReverse: 'none of these decisions can be reversed; ask for the plan, which says why',
+  PlanChanged: 'the plan is not the one that was looked at any more; ask for it again',
+  NoTierForPeople: 'people must agree to this rollback, and the hold queue has no human tier; add one',
+};
+
+/** `POST /rollbacks` and `GET /rollbacks/{rollbackId}`: people only. Without the digest of a plan the answer is the plan, and nothing happens. */
+async function rollback({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
+  if (caller.roleName !== responderRoleName(required('CONTROLS_NAME'))) throw new HttpError(403, 'NotAResponder', 'a session of the responder role is needed');
+  if (route.startsWith('GET ')) {
+    const id = path.rollbackId ?? '';
+    const progress = UUID.test(id) ? await callFunction<object | null>('undo.progress', { rollback: arg.uuid(id) }) : null;
+    if (!progress) throw new HttpError(404, 'RollbackUnknown', 'there is no such rollback');
+    return { status: 200, body: progress };
+  }
+  const { of, plan, reason, reference } = parse(Rollback, body);
+  const selection = JSON.stringify(of);
+  if (plan === undefined) {
+    const planned = await callFunction<object>('undo.plan', { of: arg.text(selection) });
+    return { status: 200, body: { ...planned, ...await executor<object>({ look: selection }) } };
+  }
+  if (reason === undefined) throw new HttpError(400, 'ReasonMissing', 'reason says why, and stands in the log; give it');
+  const { redact } = await import('../redaction/redact');
+  const committed = await callFunction<Committed>('undo.commit', {
+    of: arg.text(selection), digest: arg.text(plan), person: arg.text(caller.arn), reason: arg.text((await redact(reason)).value as string), reference: arg.text(reference ?? null), bulk: arg.int(Number(required('BULK_FROM'))),
+  });
+  if (committed.refused !== undefined) throw new HttpError(409, committed.refused, REFUSALS[committed.refused] ?? 'refused');
+  if (committed.verdict === 'hold') {
+    await startHold(required('STATE_MACHINE_ARN'), committed.holdId as string);
+    return { status: 202, body: committed };
+  }
+  await executor({ decisionId: committed.rollback });
+  return { status: 200, body: { ...committed, ...await callFunction<object>('undo.progress', { rollback: arg.uuid(committed.rollback) }) } };
+}
+
+/** The executor alone may invoke an action. */
+async function executor<T>(event: object): Promise<T> {
+  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
+  const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({ FunctionName: required('EXECUTOR_FUNCTION'), Payload: JSON.stringify(event) }));
+  if (FunctionError !== undefined || !Payload) throw new HttpError(502, 'ExecutorFailed', 'the executor ended without an answer; the log says how far it came');
+  return JSON.parse(Payload.transformToString()) as T;
+}
+
+export const handler = httpHandler(rollback, anchorSoon);
