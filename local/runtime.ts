@@ -16,6 +16,7 @@ import { PostgresServer, startPostgres } from './postgres/launcher';
 import { describe, LocalFile, withRun } from './local-file';
 import { takeLock } from './lock';
 import { statusPage } from './page';
+import { EventBus } from './services/event-bus';
 import { HttpApi } from './services/http-api';
 import { KeysFile, Kms } from './services/kms';
 import { Lambda } from './services/lambda';
@@ -23,7 +24,6 @@ import { ClusterAddress, RdsData } from './services/rds-data';
 import { S3 } from './services/s3';
 import { SecretsFile, SecretsManager } from './services/secrets-manager';
 import { Ses } from './services/ses';
-import { Sns } from './services/sns';
 import { Ssm } from './services/ssm';
 import { StepFunctions } from './services/step-functions';
 import { Sts } from './services/sts';
@@ -150,7 +150,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
     principals, authoriser, clock, region: REGION, answers, pageToken,
     services: {
       sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
-      s3: new S3(assembly, buckets), kms, ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), sns: new Sns(join(folder, 'notifications.jsonl'), clock),
+      s3: new S3(assembly, buckets), kms, ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION),
       'execute-api': new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION),
     },
     page: () => statusPage(superuser as Pool, { evaluates: authoriser.evaluates, now: new Date(clock.now()) }),

@@ -1,10 +1,10 @@
 import { required } from '../database/connection';
 import { bundleDigest } from './bundle-digest';
 import { errorCode, sqlState } from './error-code';
-import type { Image } from './image';
+import { Image, seal } from './image';
 import type { ActionContext } from './index';
 import type { ActionAnswer, ActionHandler, ActionRequest, ReversalAnswer, ReversalRequest } from './protocol';
-import type { Undoing } from './reversal';
+import { Reversal, Undoing } from './reversal';
 import { Transaction } from './sql';
 
 /** What a call did, and what undoing it would need. */
@@ -21,7 +21,6 @@ export function actionHandler(work: (parameters: unknown, context: ActionContext
   const handle = async (request: ActionRequest | ReversalRequest): Promise<ActionAnswer | ReversalAnswer> => {
     if (!('items' in request)) return act(request, work);
     if (!undoing) throw new Error('ReverseMissing: this action cannot be undone');
-    const { Reversal } = await import('./reversal');
     return { ...await new Reversal(request, undoing, readSecret).run(), bundleDigest: bundleDigest() };
   };
   return handle as ActionHandler; // an answer is of its request's kind
@@ -42,7 +41,6 @@ async function act(request: ActionRequest, work: (parameters: unknown, context: 
     const done = await work(JSON.parse(request.parameters), context);
     result = done.result;
     if (done.image) {
-      const { seal } = await import('./image');
       await sql.many`select undo.keep(${request.decisionId}::uuid, ${await seal(request.decisionId, done.image)})`;
     }
   } catch (error) {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { required } from '../database/connection';
 import type { Look } from './look';
 
@@ -29,12 +28,14 @@ const context = (): Record<string, string> => ({ controls: required('CONTROLS_NA
 
 /** Seals an image to its decision, as JWE (RFC 7516): AES-256-GCM, the data key wrapped by KMS in the header. */
 export async function seal(decisionId: string, image: Image): Promise<string> {
+  const { CompactEncrypt } = await import('jose');
   if (!sealing || sealing.until < Date.now()) sealing = { key: await newKey(), until: Date.now() + SEALS_FOR_MS };
   return new CompactEncrypt(Buffer.from(JSON.stringify(image))).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', key: sealing.key.wrapped, decision: decisionId, jti: randomUUID() }).encrypt(sealing.key.plain);
 }
 
 /** Opens an image, or says that it is not of this decision. */
 export async function open(decisionId: string, sealed: string): Promise<Image> {
+  const { compactDecrypt, decodeProtectedHeader } = await import('jose');
   const { key, decision } = decodeProtectedHeader(sealed) as { readonly key?: unknown; readonly decision?: unknown };
   if (decision !== decisionId || typeof key !== 'string') throw new Error('ImageForeign: the image is of another decision');
   const { plaintext } = await compactDecrypt(sealed, await openedKey(key));

@@ -120,7 +120,7 @@ export function defineAction<const P extends Parameters, Before, Result>(declara
       if (reverse.impossible !== undefined) return { result };
       const after = reverse.restore && await lookAt(() => before(parameters as Values<P>, context));
       return { result, image: { parameters, before: image, result, ...(after ? { after } : {}) } };
-    }, undoingOf(before, reverse)),
+    }, undoingOf(declaration.parameters, before, reverse)),
     async rehearse(parameters, context) {
       const { image, result } = await run(parameters, context);
       const undo = { before: image, result, parameters };
@@ -161,13 +161,15 @@ function described<P extends Parameters>(declaration: Declaration<P>, effect: 'r
   };
 }
 
-function undoingOf<P extends Parameters, Before, Result>(before: (parameters: Values<P>, context: ActionContext) => Promise<Before>, { restore, compensate }: Reverse<P, Before, Result>): Undoing | undefined {
+function undoingOf<P extends Parameters, Before, Result>(parameters: P, before: (parameters: Values<P>, context: ActionContext) => Promise<Before>, { restore, compensate }: Reverse<P, Before, Result>): Undoing | undefined {
   if (!restore && !compensate) return undefined;
   const undo = (image: Image): Undo<P, Before, Result> => image as Undo<P, Before, Result>;
+  const [row, ...others] = Object.keys(parameters).filter((name) => parameters[name]?.manifest.type === 'reference');
   return {
     look: (parameters, context) => before(parameters as Values<P>, context),
     restore: restore && ((image, context) => restore(undo(image), context)),
     compensate: compensate && ((image, context) => compensate(undo(image), context)),
+    row: row !== undefined && others.length === 0 ? (given) => String((given as Record<string, unknown>)[row]) : undefined,
   };
 }
 

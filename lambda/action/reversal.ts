@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { required } from '../database/connection';
 import { errorCode } from './error-code';
@@ -12,7 +13,12 @@ export interface Undoing {
   readonly look: (parameters: unknown, context: ActionContext) => Promise<unknown>;
   readonly restore?: ((image: Image, context: ActionContext) => Promise<boolean>) | undefined;
   readonly compensate?: ((image: Image, context: ActionContext) => Promise<void>) | undefined;
+  /** The row that a write is about, where its action names just one: what is about another row need not wait. */
+  readonly row?: ((parameters: unknown) => string) | undefined;
 }
+
+/** How many transactions restore at a time. */
+const LANES = 4;
 
 /**
  * Reverses writes of one action, in their order, as the login of reversals. Postgres is told what came of each in the transaction that
@@ -21,6 +27,7 @@ export interface Undoing {
 export class Reversal {
   private readonly writes = new Map<string, string[]>();
   private images: ReadonlyMap<string, string> = new Map();
+  private readonly opened = new Map<string, Promise<Image>>();
 
   public constructor(private readonly request: ReversalRequest, private readonly undoing: Undoing, private readonly secret: ActionContext['secret']) {}
 
@@ -28,12 +35,27 @@ export class Reversal {
     const { items, look } = this.request;
     this.images = await this.readImages();
     if (look) return { results: await this.looked() };
-    // Restores share a transaction. Where one of them breaks it nothing has happened, and they are done one by one.
-    const together = this.undoing.restore && items.length > 1 ? await this.together().catch(() => undefined) : undefined;
-    if (together) return { results: together };
-    const results: ReversalResult[] = [];
-    for (const item of items) results.push(await this.alone(item));
-    return { results };
+    // Restores share transactions. Where one of them breaks, nothing of it has happened; what is not reversed then is tried alone, in order: what
+    // looked like a conflict may have been a newer write of this very rollback.
+    const results = new Map<string, ReversalResult>();
+    if (this.undoing.restore && items.length > 1) {
+      for (const done of await Promise.all((await this.lanes()).map((lane) => this.together(lane).catch(() => [])))) for (const result of done) results.set(result.reversal, result);
+    }
+    for (const item of items) if (!results.has(item.reversal)) results.set(item.reversal, await this.alone(item));
+    return { results: [...results.values()] };
+  }
+
+  /** Items that may be restored side by side: each lane has all that is about a row, in order. */
+  private async lanes(): Promise<ReversalItem[][]> {
+    const { row } = this.undoing;
+    if (!row) return [[...this.request.items]];
+    const lanes = new Map<number, ReversalItem[]>();
+    for (const item of this.request.items) {
+      const image = await this.image(item.decision).catch(() => undefined); // told when it is tried alone
+      const lane = image ? createHash('sha256').update(row(image.parameters)).digest().readUInt32BE() % LANES : 0;
+      lanes.set(lane, [...(lanes.get(lane) ?? []), item]);
+    }
+    return [...lanes.values()];
   }
 
   /** Compares what is there now with what each write left, and changes nothing. */
@@ -48,11 +70,11 @@ export class Reversal {
     }
   }
 
-  private async together(): Promise<ReversalResult[]> {
+  private async together(items: readonly ReversalItem[]): Promise<ReversalResult[]> {
     const sql = this.transaction();
     try {
       const results: ReversalResult[] = [];
-      for (const item of this.request.items) results.push(await this.standing(item, sql) ?? await this.undo(item, sql));
+      for (const item of items) if (!await this.standing(item, sql)) results.push(await this.undo(item, sql));
       await this.mark(results, sql);
       await sql.commit();
       return results;
@@ -109,7 +131,9 @@ export class Reversal {
   private async image(decision: string): Promise<Image> {
     const sealed = this.images.get(decision);
     if (sealed === undefined) throw new Error('ImageGone: there is no image of this decision any more');
-    return open(decision, sealed);
+    const image = this.opened.get(decision) ?? open(decision, sealed);
+    this.opened.set(decision, image);
+    return image;
   }
 
   private context({ reversal }: ReversalItem, sql: Transaction): ActionContext {

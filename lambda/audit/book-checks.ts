@@ -32,7 +32,7 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
   {
     sentence: 'a hold that is not what its decision says',
     sql: `select h.hold_id::text as what from hold.hold h where h.staged_at >= :from::timestamptz and not exists (select from audit.entry e where e.decision_id = h.decision_id and e.kind = 'call.intent' and e.outcome = 'hold' and e.facts::json ->> 'hold' = h.hold_id::text
-      and e.facts::json ->> 'tier' = h.tier and (e.facts::json ->> 'hold_until')::timestamptz = h.hold_until and (e.facts::json ->> 'people')::int = h.people and e.facts::json ->> 'approvers' = array_to_json(h.approvers)::text) limit 20`,
+      and e.facts::json ->> 'tier' = h.tier and (e.facts::json ->> 'hold_until')::timestamptz = h.hold_until and (e.facts::json ->> 'people')::int = h.people and e.facts::json ->> 'approvers' = array_to_json(h.approvers)::text and e.facts::json ->> 'escalate_to' is not distinct from h.escalate_to) limit 20`,
   },
   {
     sentence: 'a run whose scope or approval is not what it started under',

@@ -14,6 +14,17 @@ export type Answer<Result> =
   | { readonly verdict: 'hold'; readonly decisionId: string; readonly holdId: string; readonly holdUntil: Date; readonly reasons: readonly string[] }
   | { readonly verdict: 'deny'; readonly decisionId: string; readonly reasons: readonly string[] };
 
+/** What would become of a call. */
+export interface Foreseen {
+  readonly verdict: 'permit' | 'hold' | 'deny';
+  /** Why it would be held or denied. */
+  readonly reasons?: readonly string[];
+  /** Of a hold: until when it would wait, in which tier, and for how many people. */
+  readonly holdUntil?: string;
+  readonly tier?: string;
+  readonly people?: number;
+}
+
 /** What goes with a call besides its parameters. */
 export interface CallOptions {
   /** Why the agent wants it, in its own words; recorded, never trusted. */
@@ -56,6 +67,8 @@ export interface Run {
   call(actionName: string, parameters: Readonly<Record<string, unknown>>, options: CallOptions): Promise<Answer<unknown>>;
   /** Proposes a call with the types of an action file: `call<typeof updateTier>('update_tier', ...)` needs a type import only. */
   call<A extends Action<any, any>>(actionName: string, parameters: ParametersOf<A>, options: CallOptions): Promise<Answer<ResultOf<A>>>;
+  /** Asks what would become of a call. Nothing happens, nothing waits, and no limit counts it; that it was asked is recorded. */
+  foresee(actionName: string, parameters: Readonly<Record<string, unknown>>, options: Omit<CallOptions, 'callId'>): Promise<Foreseen>;
   /** What the run may call, as a model is shown it. */
   tools(): Promise<readonly Tool[]>;
   /** Where a hold of this run stands. */
@@ -130,6 +143,10 @@ class StartedRun implements Run {
     const { callId = randomUUID(), ...rest } = options;
     const answer = await this.api.send<Answer<unknown> & { holdUntil?: string }>('POST', '/calls', { callId, action, parameters, ...rest });
     return answer.verdict === 'hold' ? { ...answer, holdUntil: new Date(answer.holdUntil) } : answer;
+  }
+
+  public foresee(action: string, parameters: Readonly<Record<string, unknown>>, options: Omit<CallOptions, 'callId'>): Promise<Foreseen> {
+    return this.api.send<Foreseen>('POST', '/calls', { callId: randomUUID(), action, parameters, ...options, dryRun: true });
   }
 
   public async tools(): Promise<readonly Tool[]> {

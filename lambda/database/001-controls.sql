@@ -16,7 +16,7 @@ create table controls.login (login text primary key, duty text, agent text, chec
 
 create table controls.tier (
   name text primary key, kind text not null check (kind in ('verify', 'human')), window_seconds int not null check (window_seconds between 60 and 604800),
-  approvers text[] not null, people int not null check (people between 1 and 5), reference_required boolean not null default false
+  approvers text[] not null, people int not null check (people between 1 and 5), reference_required boolean not null default false, hours text, escalate_to text
 );
 
 create table controls.action (

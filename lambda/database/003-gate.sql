@@ -41,7 +41,7 @@ create index on gate.value (decision_id);
 create table hold.hold (
   hold_id uuid primary key, decision_id uuid not null unique references gate.call, run_id text not null, agent text not null, action text not null,
   tier text not null, kind text not null check (kind in ('verify', 'human')), approvers text[] not null, people int not null, digest text not null,
-  staged_at timestamptz not null, hold_until timestamptz not null,
+  staged_at timestamptz not null, hold_until timestamptz not null, warn_at timestamptz not null, escalate_to text, warned boolean not null default false,
   status text not null default 'pending' check (status in ('pending', 'approved', 'rejected', 'expired', 'cancelled')), token text
 );
 
@@ -226,7 +226,8 @@ declare
   v_parameters json := (c ->> 'output')::json;
   v_decision uuid := gen_random_uuid();
   v_hold uuid;
-  v_until timestamptz;
+  v_until timestamptz; v_warn timestamptz;
+  v_hours text := v_rule ->> 'hours'; v_escalate text := v_rule ->> 'escalateTo';
   v_verdict text := c ->> 'verdict';
   v_reasons jsonb := coalesce((c ->> 'reasons')::jsonb, '[]');
   v_limit text;
@@ -238,7 +239,7 @@ begin
   -- Calls of one run queue here, so that a call id has one answer.
   select * into v_run from controls.run where principal_id = c ->> 'principal' for no key update;
   if not found then raise exception 'RunUnknown' using errcode = '42501'; end if;
-  select answer::json into v_answer from gate.call where run_id = v_run.run_id and call_id = c ->> 'callId';
+  select answer::json into v_answer from gate.call where run_id = v_run.run_id and call_id = c ->> 'callId' and (c ->> 'dryRun')::boolean is not true;
   if found then return v_answer; end if;
 
   if v_verdict is distinct from 'deny' then
@@ -255,7 +256,7 @@ begin
   end if;
   if v_verdict = 'hold' and (v_kind in ('auto', 'standing') or (v_kind = 'verify' and ((c ->> 'doubted')::boolean is true or v_limit is not null))) then
     -- Doubt about a call that nobody would have been asked about, or that a verifier would have been, goes to the strictest tier there is for people.
-    select name, kind, window_seconds, people, case when cardinality(v_approvers) > 0 then v_approvers else approvers end into v_tier, v_kind, v_window, v_people, v_approvers
+    select name, kind, window_seconds, people, case when cardinality(v_approvers) > 0 then v_approvers else approvers end, hours, escalate_to into v_tier, v_kind, v_window, v_people, v_approvers, v_hours, v_escalate
       from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
     if not found then v_verdict := 'deny'; v_reasons := v_reasons || '"NoTierForPeople: the hold queue has no human tier"'; end if;
   end if;
@@ -267,15 +268,22 @@ begin
       v_reasons := v_reasons || '"HoldsFull: 20 calls of this agent wait already; a flood is refused, not queued"';
     else
       v_hold := gen_random_uuid();
-      v_until := controls.now() + make_interval(secs => v_window);
+      select o_until, o_warn into v_until, v_warn from hold.ends(v_window, v_hours::json);
     end if;
+  end if;
+
+  if (c ->> 'dryRun')::boolean is true then
+    -- Nobody asks the gate without it being known, also where nothing comes of it.
+    perform gate.entry('call.tried', v_run, json_build_object('action', c ->> 'action', 'outcome', v_verdict, 'reference', coalesce(c ->> 'reference', v_run.reference)),
+      json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r)), c ->> 'inputs', c ->> 'output');
+    return json_strip_nulls(json_build_object('dryRun', true, 'verdict', v_verdict, 'holdUntil', v_until, 'tier', case when v_hold is not null then v_tier end, 'people', case when v_hold is not null then v_people end, 'reasons', case when v_verdict <> 'permit' then v_reasons end));
   end if;
 
   v_answer := json_strip_nulls(json_build_object('verdict', v_verdict, 'decisionId', v_decision, 'holdId', v_hold, 'holdUntil', v_until,
     'reasons', case when v_verdict <> 'permit' then v_reasons end));
   perform gate.entry('call.intent', v_run, json_build_object('decision', v_decision, 'action', c ->> 'action', 'outcome', v_verdict, 'reference', coalesce(c ->> 'reference', v_run.reference)),
     json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r),
-    'hold', v_hold, 'hold_until', v_until, 'people', case when v_hold is not null then v_people end, 'approvers', case when v_hold is not null then array_to_json(v_approvers) end, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'schema_digest', c ->> 'schemaDigest', 'gate_digest', c ->> 'gateDigest', 'prompt_digest', v_run.prompt_digest, 'model', v_run.model,
+    'hold', v_hold, 'hold_until', v_until, 'escalate_to', case when v_hold is not null then v_escalate end, 'people', case when v_hold is not null then v_people end, 'approvers', case when v_hold is not null then array_to_json(v_approvers) end, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'schema_digest', c ->> 'schemaDigest', 'gate_digest', c ->> 'gateDigest', 'prompt_digest', v_run.prompt_digest, 'model', v_run.model,
     'provenance', c -> 'provenance', 'handler_clock', c ->> 'clock', 'redacted', c -> 'redacted', 'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
   insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'),
     v_run.environment, c ->> 'manifestDigest', (select a.bundle_digest from controls.action a where a.name = c ->> 'action'), c ->> 'ruleId',
@@ -291,7 +299,7 @@ begin
   if v_verdict = 'permit' then
     insert into gate.ticket select decision_id, digest, 'permit', controls.now() from gate.call where decision_id = v_decision;
   elsif v_verdict = 'hold' then
-    insert into hold.hold select v_hold, v_decision, v_run.run_id, v_run.agent, c ->> 'action', v_tier, v_kind, v_approvers, v_people, digest, controls.now(), v_until
+    insert into hold.hold select v_hold, v_decision, v_run.run_id, v_run.agent, c ->> 'action', v_tier, v_kind, v_approvers, v_people, digest, controls.now(), v_until, v_warn, v_escalate
       from gate.call where decision_id = v_decision;
   end if;
   return v_answer;

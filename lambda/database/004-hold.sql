@@ -11,9 +11,32 @@ end $$;
 -- What a verifier said, once a hold, and under which version of it.
 create table hold.opinion (hold_id uuid primary key references hold.hold on delete cascade, verdict text not null check (verdict in ('approve', 'reject', 'unsure')), version text, at timestamptz not null);
 
--- How long is left of a window.
+-- When a hold that is staged now ends, and when its people are warned. Where it waits until the end of the business day, what is staged in its
+-- last hour or after it waits until the end of the next; nobody is warned before that day begins.
+create function hold.ends(p_window int, p_hours json, out o_until timestamptz, out o_warn timestamptz) language plpgsql as $$
+declare
+  v_now timestamptz := controls.now();
+  v_zone text := p_hours ->> 'timeZone';
+  v_day date := (v_now at time zone coalesce(v_zone, 'UTC'))::date;
+  v_opens timestamptz := v_now;
+begin
+  o_until := v_now + make_interval(secs => p_window);
+  if p_hours is not null then
+    for i in 0 .. 14 loop
+      if extract(isodow from v_day + i) < 6 and not exists (select from json_array_elements_text(p_hours -> 'holidays') d where d::date = v_day + i)
+        and ((v_day + i) + make_interval(mins => (p_hours ->> 'closes')::int)) at time zone v_zone >= v_now + interval '1 hour' then
+        v_opens := ((v_day + i) + make_interval(mins => (p_hours ->> 'opens')::int)) at time zone v_zone;
+        o_until := least(o_until, ((v_day + i) + make_interval(mins => (p_hours ->> 'closes')::int)) at time zone v_zone);
+        exit;
+      end if;
+    end loop;
+  end if;
+  o_warn := least(greatest(v_now + (o_until - v_now) / 2, v_opens), o_until - interval '30 seconds');
+end $$;
+
+-- How long is left until something is to be done: people warned, or the window ended.
 create function hold.open(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('holdId', hold_id, 'status', status, 'secondsLeft', greatest(1, ceil(extract(epoch from hold_until - controls.now())))::int,
+  select json_build_object('holdId', hold_id, 'status', status, 'secondsLeft', greatest(1, ceil(extract(epoch from case when warned then hold_until else warn_at end - controls.now())))::int,
     'verifiable', status = 'pending' and kind = 'verify' and not exists (select from hold.opinion o where o.hold_id = p_hold)) from hold.hold where hold_id = p_hold
 $$;
 
@@ -25,13 +48,13 @@ begin
   select * into v_hold from hold.hold where hold_id = p_hold for update;
   if not found then return json_build_object('refused', 'HoldUnknown'); end if;
   if v_hold.status = 'pending' then update hold.hold set token = p_token where hold_id = p_hold; end if;
-  return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent, 'holdUntil', v_hold.hold_until);
+  return json_build_object('status', v_hold.status, 'first', v_hold.token is null, 'action', v_hold.action, 'agent', v_hold.agent, 'holdUntil', v_hold.hold_until);
 end $$;
 
 -- Whether a person of these groups may see and decide a hold. A hold that names no group is for every approver, and for no one else;
 -- the group * is the break-glass role's.
 create function hold.is_for(p_hold hold.hold, p_groups text) returns boolean language sql immutable as $$
-  select json_array_length(p_groups::json) > 0 and (cardinality(p_hold.approvers) = 0 or p_hold.approvers && array(select json_array_elements_text(p_groups::json)) or '*' in (select json_array_elements_text(p_groups::json)))
+  select json_array_length(p_groups::json) > 0 and (cardinality(p_hold.approvers) = 0 or (p_hold.warned and p_hold.escalate_to in (select json_array_elements_text(p_groups::json))) or p_hold.approvers && array(select json_array_elements_text(p_groups::json)) or '*' in (select json_array_elements_text(p_groups::json)))
 $$;
 
 -- Counts one verdict of somebody who may give it, on a row that the caller has locked.
@@ -140,10 +163,11 @@ begin
   return v_count;
 end $$;
 
--- Ends a hold that nobody answered. Called early, or after a verdict, it changes nothing and says how things stand.
+-- Ends a hold that nobody answered, or warns its people once. Called early, or after a verdict, it changes nothing and says how things stand.
 create function hold.expire(p_hold uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_hold hold.hold;
+  v_warned boolean := false;
 begin
   select * into v_hold from hold.hold where hold_id = p_hold for update;
   if not found then return json_build_object('refused', 'HoldUnknown'); end if;
@@ -151,9 +175,18 @@ begin
     update hold.hold set status = 'expired' where hold_id = p_hold returning * into v_hold;
     perform hold.cancel(v_hold);
     perform hold.entry('hold.expired', v_hold, 'expired', null, jsonb_build_object('hold_until', v_hold.hold_until), null);
+  elsif v_hold.status = 'pending' and not v_hold.warned and v_hold.warn_at <= controls.now() then
+    update hold.hold set warned = true where hold_id = p_hold;
+    perform hold.entry('hold.warned', v_hold, 'warned', null, jsonb_build_object('hold_until', v_hold.hold_until, 'escalated_to', v_hold.escalate_to), null);
+    v_warned := true;
   end if;
-  return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent);
+  return json_build_object('status', v_hold.status, 'action', v_hold.action, 'agent', v_hold.agent, 'holdUntil', v_hold.hold_until, 'warned', v_warned, 'escalatedTo', case when v_warned then v_hold.escalate_to end);
 end $$;
+
+-- What became of a hold's call, for those who are told.
+create function hold.told(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('status', h.status, 'action', h.action, 'agent', h.agent, 'outcome', c.status) from hold.hold h join gate.call c using (decision_id) where h.hold_id = p_hold
+$$;
 
 -- Claims an approved hold for its one execution.
 create function hold.claim(p_hold uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -193,6 +226,6 @@ grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text
 
 grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
 
-grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid) to {{role.expiry}};
+grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid), hold.told(uuid) to {{role.expiry}};
 
 grant execute on function hold.proposal(uuid), hold.verify(uuid, text, text, text, text) to {{role.verifier}};

@@ -243,6 +243,6 @@ grant select (decision_id, run_id, agent, action, parameters, salt, verdict, sta
 
 grant select (decision_id, issued_for, issued_at) on gate.ticket to {{role.auditor}};
 
-grant select (hold_id, decision_id, status, tier, people, approvers, staged_at, hold_until) on hold.hold to {{role.auditor}};
+grant select (hold_id, decision_id, status, tier, people, approvers, escalate_to, staged_at, hold_until) on hold.hold to {{role.auditor}};
 
 grant select (hold_id, person, verdict, at) on hold.verdict to {{role.auditor}};

@@ -73,10 +73,11 @@ create function undo.plan(p_of text) returns text language sql stable security d
     'decisions', coalesce((select json_agg(json_build_object('decision', decision_id, 'action', action, 'at', at, 'state', state) order by n) from c where n <= 200), '[]'))
 $$;
 
--- Where the images of a plan's first decisions can be looked at: which function knows each.
+-- The newest decisions of a plan whose rows can be looked at, by the action and function that know how.
 create function undo.looks(p_of text, p_most int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce(json_agg(json_build_object('decision', c.decision_id, 'action', c.action, 'agent', c.agent, 'function', a.function_name) order by c.n), '[]')
-  from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, tier, people, approvers, state, n) join controls.action a on a.name = c.action where c.state = 'ready' and c.kind = 'restore' and c.n <= p_most
+  select coalesce(json_agg(json_build_object('action', l.action, 'function', l.function_name, 'decisions', l.decisions)), '[]') from (
+    select c.action, a.function_name, json_agg(c.decision_id order by c.n) as decisions
+    from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, tier, people, approvers, state, n) join controls.action a on a.name = c.action where c.state = 'ready' and c.kind = 'restore' and c.n <= p_most group by 1, 2) l
 $$;
 
 -- Decides a rollback that a person asks for. It runs at once where each of its effects did, and there are few; people decide the rest, others
@@ -84,7 +85,7 @@ $$;
 create function undo.commit(p_of text, p_digest text, p_person text, p_reason text, p_reference text, p_bulk int) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 declare
   v_rollback uuid := gen_random_uuid();
-  v_hold uuid; v_until timestamptz; v_tier text := 'auto'; v_kind text; v_window int; v_people int; v_approvers text[]; v_verdict text := 'permit'; v_reasons jsonb := '[]';
+  v_hold uuid; v_until timestamptz; v_warn timestamptz; v_hours text; v_escalate text; v_tier text := 'auto'; v_kind text; v_window int; v_people int; v_approvers text[]; v_verdict text := 'permit'; v_reasons jsonb := '[]';
   v_agent controls.agent;
   v_scope controls.scope;
   v_run controls.run;
@@ -109,11 +110,11 @@ begin
     v_reasons := v_reasons || case when cardinality(v_all) >= p_bulk then jsonb_build_array(format('Bulk: %s decisions are reversed at once', cardinality(v_all))) else '[]' end
       || case when v_asks is not null then '["TierAsksPeople: people or a verifier had to agree to what is reversed"]'::jsonb else '[]' end;
     -- Groups that may decide for every one of the effects; where there is none, those of the strictest tier.
-    select name, kind, window_seconds, greatest(people, v_most), coalesce((select array_agg(distinct g) from json_array_elements_text(v_asks[1]) g where not exists (select from unnest(v_asks) o where json_array_length(o) > 0 and not exists (select from json_array_elements_text(o) m where m = g))), approvers)
-      into v_tier, v_kind, v_window, v_people, v_approvers from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
+    select name, kind, window_seconds, greatest(people, v_most), coalesce((select array_agg(distinct g) from json_array_elements_text(v_asks[1]) g where not exists (select from unnest(v_asks) o where json_array_length(o) > 0 and not exists (select from json_array_elements_text(o) m where m = g))), approvers), hours, escalate_to
+      into v_tier, v_kind, v_window, v_people, v_approvers, v_hours, v_escalate from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
     if not found then return json_build_object('refused', 'NoTierForPeople'); end if;
     v_hold := gen_random_uuid();
-    v_until := controls.now() + make_interval(secs => v_window);
+    select o_until, o_warn into v_until, v_warn from hold.ends(v_window, v_hours::json);
   end if;
   insert into controls.run values ('rollback-' || v_rollback, v_agent.name, v_agent.card_digest, v_agent.environment, p_person, p_person, null, p_reason, true, p_reference, null, null, controls.now(), controls.now() + interval '1 hour') returning * into v_run;
   perform gate.entry('run.started', v_run, json_build_object('reference', v_run.reference), json_build_object('card_digest', v_run.card_digest, 'scope_version', encode(sha256(convert_to(v_scope.compiled, 'UTF8')), 'hex'), 'environment', v_run.environment,
@@ -121,14 +122,14 @@ begin
   select json_object_agg(action, count) into v_actions from (select r.action, count(*) as count from unnest(v_all) r group by 1) g;
   v_parameters := audit.canonical(json_build_object('of', p_of::json, 'reversals', cardinality(v_all), 'actions', v_actions, 'digest', p_digest));
   perform gate.entry('call.intent', v_run, json_build_object('decision', v_rollback, 'action', 'rollback', 'outcome', v_verdict, 'reference', p_reference), json_build_object('scope', 'rollback', 'rule', 'rollback', 'tier', v_tier,
-    'reasons', (select coalesce(jsonb_agg(split_part(r, ':', 1)), '[]') from jsonb_array_elements_text(v_reasons) r), 'hold', v_hold, 'hold_until', v_until, 'people', v_people, 'approvers', array_to_json(v_approvers), 'card_digest', v_run.card_digest, 'inputs_are', 'attested'),
+    'reasons', (select coalesce(jsonb_agg(split_part(r, ':', 1)), '[]') from jsonb_array_elements_text(v_reasons) r), 'hold', v_hold, 'hold_until', v_until, 'escalate_to', v_escalate, 'people', v_people, 'approvers', array_to_json(v_approvers), 'card_digest', v_run.card_digest, 'inputs_are', 'attested'),
     audit.canonical(json_build_object('request', p_reason, 'reason', p_reason, 'saw', '[]'::json)), v_parameters);
   insert into gate.call values (v_rollback, v_run.run_id, 'rollback', v_agent.name, 'rollback', v_parameters, v_salt, encode(sha256(v_salt || convert_to(v_parameters, 'UTF8')), 'hex'), v_run.environment, null, null, null, null, null, v_verdict,
     json_strip_nulls(json_build_object('verdict', v_verdict, 'decisionId', v_rollback, 'holdId', v_hold, 'holdUntil', v_until))::text, null, case v_verdict when 'permit' then 'permitted' else 'held' end, p_reason, controls.now());
   insert into undo.rollback values (v_rollback, p_person, controls.now());
   insert into undo.reversal select (r).* from unnest(v_all) r;
   if v_hold is null then insert into gate.ticket select decision_id, digest, 'permit', controls.now() from gate.call where decision_id = v_rollback;
-  else insert into hold.hold select v_hold, v_rollback, v_run.run_id, v_run.agent, 'rollback', v_tier, v_kind, v_approvers, v_people, digest, controls.now(), v_until from gate.call where decision_id = v_rollback; end if;
+  else insert into hold.hold select v_hold, v_rollback, v_run.run_id, v_run.agent, 'rollback', v_tier, v_kind, v_approvers, v_people, digest, controls.now(), v_until, v_warn, v_escalate from gate.call where decision_id = v_rollback; end if;
   return json_strip_nulls(json_build_object('verdict', v_verdict, 'rollback', v_rollback, 'holdId', v_hold, 'holdUntil', v_until, 'reasons', v_reasons, 'reversals', cardinality(v_all)));
 end $$;
 
@@ -215,13 +216,12 @@ begin
   perform from undo.rollback where decision_id = p_rollback for update;
   update undo.reversal set status = case kind when 'restore' then 'failed' else 'unknown' end, why = 'NotFinished' where rollback = p_rollback and status = 'running';
   update gate.call c set status = o.outcome, result = o.result from undo.reversal v, lateral (select case v.status when 'reversed' then 'executed' when 'conflict' then 'refused' else v.status end as outcome,
-      case when v.status = 'reversed' then '{"reversed":true}' else json_build_object('refused', v.why)::text end as result) o where c.decision_id = v.reversal_id and v.rollback = p_rollback and not v.settled and v.claimed_at is not null;
+      case when v.status = 'reversed' then '{"reversed":true}' else audit.canonical(json_build_object('refused', v.why)) end as result) o where c.decision_id = v.reversal_id and v.rollback = p_rollback and not v.settled and v.claimed_at is not null;
   with settled as (update undo.reversal set settled = true where rollback = p_rollback and not settled and claimed_at is not null returning *)
   select json_agg(json_build_object('kind', 'call.outcome', 'agent', v_run.agent, 'run', v_run.run_id, 'decision', v.reversal_id, 'action', v.action, 'outcome', c.status, 'facts', json_build_object('bundle_digest', p_bundle, 'effect', 'write', 'reversal', v.status)::text,
     'inputs', case when v.status = 'reversed' and p_writes::json -> v.reversal_id::text is not null then audit.canonical(json_build_object('downstream_writes', p_writes::json -> v.reversal_id::text)) end,
-    'output', audit.canonical(c.result::json)) order by v.position) into v_entries from settled v join gate.call c on c.decision_id = v.reversal_id;
+    'output', c.result) order by v.position) into v_entries from settled v join gate.call c on c.decision_id = v.reversal_id;
   if v_entries is not null then perform audit.chain(v_entries); end if;
-  update gate.call c set result = audit.canonical(c.result::json) from undo.reversal v where c.decision_id = v.reversal_id and v.rollback = p_rollback;
   update undo.rollback set advanced_at = controls.now() where decision_id = p_rollback;
   return '{}';
 end $$;

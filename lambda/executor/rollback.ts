@@ -8,7 +8,7 @@ const BATCH = 100;
 /** Time that one more batch may take; with less, the state machine asks again. */
 const ENOUGH_MS = 90_000;
 /** Most decisions whose rows a plan looks at. */
-const LOOKED_AT = 500;
+const LOOKED_AT = 1_000;
 
 interface Claimed {
   /** Somebody else has claimed reversals of this rollback, and not told what became of them. */
@@ -40,19 +40,18 @@ export async function advance(rollback: string, timeLeft: () => number): Promise
 
 /** What would become of each restore now: rows that somebody changed since are named. */
 export async function look(of: string): Promise<{ readonly looked: number; readonly conflicts: readonly { readonly decision: string; readonly action: string; readonly why: string }[] }> {
-  const planned = await callFunction<readonly { decision: string; action: string; function: string }[]>('undo.looks', { of: arg.text(of), most: arg.int(LOOKED_AT) });
+  const planned = await callFunction<readonly { action: string; function: string; decisions: readonly string[] }[]>('undo.looks', { of: arg.text(of), most: arg.int(LOOKED_AT) });
   const conflicts: { decision: string; action: string; why: string }[] = [];
-  for (const functionName of new Set(planned.map((each) => each.function))) {
-    const items = planned.filter((each) => each.function === functionName);
-    for (let from = 0; from < items.length; from += BATCH) {
-      const batch = items.slice(from, from + BATCH).map(({ decision }) => ({ reversal: decision, decision }));
-      const answer = await reverse({ action: items[0]?.action ?? '', functionName, items: batch, look: true });
+  for (const { action, function: functionName, decisions } of planned) {
+    for (let from = 0; from < decisions.length; from += BATCH) {
+      const batch = decisions.slice(from, from + BATCH).map((decision) => ({ reversal: decision, decision }));
+      const answer = await reverse({ action, functionName, items: batch, look: true });
       for (const { reversal, status, why = 'NoAnswer' } of answer?.results ?? batch.map(({ reversal: decision }): ReversalResult => ({ reversal: decision, status: 'unknown' }))) {
-        if (status !== 'reversed') conflicts.push({ decision: reversal, action: items[0]?.action ?? '', why });
+        if (status !== 'reversed') conflicts.push({ decision: reversal, action, why });
       }
     }
   }
-  return { looked: planned.length, conflicts };
+  return { looked: planned.reduce((sum, { decisions }) => sum + decisions.length, 0), conflicts };
 }
 
 async function reverse({ functionName, ...request }: Omit<ReversalRequest, 'loginSecretArn'> & { readonly functionName: string }): Promise<ReversalAnswer | undefined> {

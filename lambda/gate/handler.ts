@@ -56,20 +56,20 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
     await callFunction('gate.refuse', { principal: arg.text(caller.principalId), reason: arg.text(opened.refused) });
     throw new HttpError(403, opened.refused, 'this session is no run; start one with the broker');
   }
-  if (opened.replay) return replayed(opened.replay, proposal.action, caller.principalId);
+  if (opened.replay && !proposal.dryRun) return replayed(opened.replay, proposal.action, caller.principalId);
 
   const verdict = parameters.kinds.length === 0 ? await judge(opened, proposal, caller.principalId)
     : { verdict: 'deny', reasons: [`SecretInParameters: ${parameters.fields.join(', ')} hold what looks like ${parameters.kinds.join(', ')}; actions have credentials of their own, so leave it out`] } as const;
   const answer = await callFunction<Answer>('gate.commit_call', {
     call: arg.text(JSON.stringify({
       ...verdict,
-      principal: caller.principalId, callId: proposal.callId, action: proposal.action, justification: told.justification, reference: proposal.reference, clock: new Date().toISOString(),
+      principal: caller.principalId, callId: proposal.callId, action: proposal.action, dryRun: proposal.dryRun, justification: told.justification, reference: proposal.reference, clock: new Date().toISOString(),
       redacted: [...new Set([...parameters.kinds, ...said.kinds])].sort(),
       reasons: JSON.stringify(verdict.reasons), policyDigest: policies?.digest, schemaDigest: policies?.schemaDigest(proposal.action), gateDigest: bundleDigest(), manifestDigest: opened.manifestDigest, output,
       inputs: canonicalJson({ request: opened.request, ...told, saw: opened.saw }),
     })),
   });
-  return effect(answer);
+  return proposal.dryRun ? { status: 200, body: answer } : effect(answer);
 }
 
 /** The compiled scope that a run is under, whole. */

@@ -1,11 +1,12 @@
 import { anchorSoon } from '../audit/anchor-soon';
-import { arg, callFunction, required } from '../database/connection';
+import { arg, callFunction } from '../database/connection';
+import { announce } from '../notice/announce';
 
 /** What the state machine of a hold asks. */
 type ExpiryEvent =
   | { readonly step: 'open'; readonly holdId: string }
   | { readonly step: 'attend'; readonly holdId: string; readonly token: string }
-  | { readonly step: 'expire'; readonly holdId: string };
+  | { readonly step: 'expire' | 'tell'; readonly holdId: string };
 
 interface Hold {
   readonly refused?: string;
@@ -16,6 +17,13 @@ interface Hold {
   readonly secondsLeft?: number;
   /** Whether the tier lets a verifier answer, and none has yet. */
   readonly verifiable?: boolean;
+  /** Whether no execution attended it before. */
+  readonly first?: boolean;
+  /** Whether its people are warned now, and which group may decide from now on, too. */
+  readonly warned?: boolean;
+  readonly escalatedTo?: string | null;
+  /** What became of the call. */
+  readonly outcome?: string;
 }
 
 /** Ends the wait of a state machine whose hold was decided before its token was left; named, so that the ASL can catch it. */
@@ -33,14 +41,21 @@ export async function handler(event: ExpiryEvent): Promise<object> {
     case 'attend': {
       const hold = known(await callFunction<Hold | null>('hold.attend', { hold: arg.uuid(holdId), token: arg.text(event.token) }), holdId);
       if (hold.status !== 'pending') throw new HoldSettled(hold.status);
-      await announce('hold staged', { holdId, agent: hold.agent, action: hold.action, holdUntil: hold.holdUntil });
+      if (hold.first) await announce('hold staged', { holdId, agent: hold.agent, action: hold.action, holdUntil: hold.holdUntil });
       return { holdId };
     }
     case 'expire': {
       const hold = known(await callFunction<Hold | null>('hold.expire', { hold: arg.uuid(holdId) }), holdId);
       await anchorSoon();
-      if (hold.status === 'expired') await announce('hold expired', { holdId, agent: hold.agent, action: hold.action });
+      const { agent, action, holdUntil } = hold;
+      if (hold.warned) await announce('hold warned', { holdId, agent, action, holdUntil, ...(hold.escalatedTo ? { escalatedTo: hold.escalatedTo } : {}) });
+      if (hold.status === 'expired' || hold.status === 'rejected') await announce(`hold ${hold.status}`, { holdId, agent, action });
       return { holdId, status: hold.status };
+    }
+    case 'tell': {
+      const { agent, action, outcome } = known(await callFunction<Hold | null>('hold.told', { hold: arg.uuid(holdId) }), holdId);
+      await announce(outcome === 'executed' ? 'hold executed' : 'hold failed', { holdId, agent, action, outcome });
+      return { holdId };
     }
   }
 }
@@ -48,10 +63,4 @@ export async function handler(event: ExpiryEvent): Promise<object> {
 function known(hold: Hold | null, holdId: string): Hold {
   if (!hold || hold.refused !== undefined) throw new Error(`HoldUnknown: ${holdId}`);
   return hold;
-}
-
-/** Ids and names only: nothing of the payload leaves the boundary. */
-async function announce(subject: string, message: object): Promise<void> {
-  const { PublishCommand, SNSClient } = await import('@aws-sdk/client-sns');
-  await new SNSClient({}).send(new PublishCommand({ TopicArn: required('TOPIC_ARN'), Subject: subject, Message: JSON.stringify(message) }));
 }

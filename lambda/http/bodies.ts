@@ -11,6 +11,8 @@ export const Call = v.strictObject({
   reason: v.pipe(plainText(4_000), v.minLength(1)),
   justification: v.optional(plainText(4_000)),
   reference: v.optional(reference()),
+  /** Answers what would happen, and does nothing: no effect, no hold, nothing counted. The question itself is recorded. */
+  dryRun: v.optional(v.boolean()),
 });
 
 const Asked = v.strictObject({ text: plainText(8_000), reference: v.optional(reference()) });

@@ -26,6 +26,9 @@ const OWN: readonly (readonly [string, RegExp])[] = [
 /** Digits as people write a card number: in groups, with one separator between. */
 const DIGITS = /(?<![\d.])\d(?:[ \u00a0.\-/]?\d){12,18}(?!\d)/g;
 
+/** Ids and digests as machines make them: one in a thousand of them has digits that could be a card's. */
+const MADE = /(?<![0-9a-z])(?:[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[0-9a-f]{32,128})(?![0-9a-z])/gi;
+
 /** Finds secrets, tokens and card numbers as they stand in a text. */
 export async function detect(text: string): Promise<Secret[]> {
   if (text.length < 12) return [];
@@ -33,7 +36,11 @@ export async function detect(text: string): Promise<Secret[]> {
   const { messages } = await lintSource({ source: { content: text, filePath: 'text', ext: '.txt', contentType: 'text' }, options: { config: { rules: RULES } } });
   for (const { ruleId, range } of messages) found.push({ kind: ruleId.replace('@secretlint/secretlint-rule-', ''), start: range[0], end: range[1] });
   for (const [kind, pattern] of OWN) for (const match of text.matchAll(pattern)) found.push({ kind, start: match.index, end: match.index + match[0].length });
-  for (const match of text.matchAll(DIGITS)) if (isCard(match[0])) found.push({ kind: 'card-number', start: match.index, end: match.index + match[0].length });
+  const made = [...text.matchAll(MADE)].filter(([id]) => /[a-f]/i.test(id));
+  for (const match of text.matchAll(DIGITS)) {
+    const [start, end] = [match.index, match.index + match[0].length];
+    if (isCard(match[0]) && !made.some((id) => id.index <= start && end <= id.index + id[0].length)) found.push({ kind: 'card-number', start, end });
+  }
   return found;
 }
 

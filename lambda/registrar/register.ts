@@ -8,7 +8,7 @@ import { ControlsError } from '../../lib/scope/controls-error';
 import { Manifest, manifestDigest } from '../../lib/scope/manifest';
 import { agentLogin, agentRoleName, agentSecretName, dutyLogin, dutyRole, dutySecretName, SCOPE_STAGE } from '../../lib/scope/names';
 import type { AgentRegistration, Registration } from '../../lib/scope/registration';
-import type { Tier } from '../../lib/scope/tier';
+import type { Hours, Tier } from '../../lib/scope/tier';
 import { Run, transaction } from './owner-session';
 import { scramVerifier } from './scram';
 
@@ -78,14 +78,16 @@ async function registerSigners(run: Run, signers: readonly CardSigner[], reviewG
   }
 }
 
+const TIERS = 'select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people, reference_required, hours, escalate_to from controls.tier order by name';
+
 async function registerTiers(run: Run, tiers: readonly Tier[]): Promise<void> {
-  const before = await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people, reference_required from controls.tier order by name');
+  const before = await run(TIERS);
   await run('delete from controls.tier');
-  for (const { name, kind, windowSeconds, approvers, people, referenceRequired } of tiers) {
-    await run('insert into controls.tier values (:name, :kind, :window::int, array(select json_array_elements_text(:approvers::json)), :people::int, :reference)',
-      { name, kind, window: windowSeconds, approvers: JSON.stringify(approvers), people, reference: referenceRequired ?? false });
+  for (const { name, kind, windowSeconds, approvers, people, referenceRequired, hours, escalateTo } of tiers) {
+    await run('insert into controls.tier values (:name, :kind, :window::int, array(select json_array_elements_text(:approvers::json)), :people::int, :reference, :hours, :escalate)',
+      { name, kind, window: windowSeconds, approvers: JSON.stringify(approvers), people, reference: referenceRequired ?? false, hours: hours ? canonicalJson(hours) : null, escalate: escalateTo ?? null });
   }
-  const after = await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people, reference_required from controls.tier order by name');
+  const after = await run(TIERS);
   if (canonicalJson(before) !== canonicalJson(after)) await entry(run, 'tiers.registered', null, { tiers: after });
 }
 
@@ -93,8 +95,9 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
   const { username, password, arn } = await credential(agentSecretName(controlsName, card.agent));
   const compiled = await transaction(async (run) => {
     const manifests = (await run('select manifest from controls.action')).map(({ manifest }) => JSON.parse(String(manifest)) as Manifest);
-    const tiers = (await run('select name, kind, window_seconds, array_to_json(approvers)::text as approvers, people, reference_required from controls.tier')).map((row): Tier => ({
+    const tiers = (await run(TIERS)).map((row): Tier => ({
       name: String(row.name), kind: row.kind as Tier['kind'], windowSeconds: Number(row.window_seconds), approvers: JSON.parse(String(row.approvers)) as string[], people: Number(row.people), ...(row.reference_required === true ? { referenceRequired: true } : {}),
+      ...(typeof row.hours === 'string' ? { hours: JSON.parse(row.hours) as Hours } : {}), ...(typeof row.escalate_to === 'string' ? { escalateTo: row.escalate_to } : {}),
     }));
     const signers = (await run('select name, public_key, security from controls.signer')).map((row): CardSigner => ({ name: String(row.name), publicKey: String(row.public_key), security: row.security === true }));
     const scope = compile({ card, environment, manifests, tiers });

@@ -1,5 +1,6 @@
 import { anchorSoon } from '../audit/anchor-soon';
-import { arg, callFunction, required } from '../database/connection';
+import { arg, callFunction } from '../database/connection';
+import { announce } from '../notice/announce';
 
 /** What EventBridge tells of a call of STS; only what is used here. */
 interface AssumedRole {
@@ -17,8 +18,7 @@ interface AssumedRole {
 export async function handler({ time, detail }: AssumedRole): Promise<void> {
   const { eventID, errorCode, sourceIPAddress, userIdentity, requestParameters } = detail;
   const facts = { role: requestParameters?.roleArn ?? null, address: sourceIPAddress ?? null, refused: errorCode ?? null, at: time, event: eventID ?? null };
-  const { PublishCommand, SNSClient } = await import('@aws-sdk/client-sns');
-  await new SNSClient({}).send(new PublishCommand({ TopicArn: required('TOPIC_ARN'), Subject: 'break-glass used', Message: JSON.stringify({ person: userIdentity?.arn ?? null, session: requestParameters?.roleSessionName ?? null, ...facts }) }));
+  await announce('break-glass used', { person: userIdentity?.arn ?? null, session: requestParameters?.roleSessionName ?? null, ...facts });
   await callFunction('audit.append', { entries: arg.text(JSON.stringify([{ kind: 'app.break-glass', approver: userIdentity?.arn ?? null, facts, inputs: { session: requestParameters?.roleSessionName ?? null } }])) });
   await anchorSoon();
 }

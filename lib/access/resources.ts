@@ -27,7 +27,7 @@ export interface Deployment {
 }
 
 /** Types that say who may do what. Others are not looked at, so that a large app costs little. */
-const TELLING = /^AWS::(IAM::\w+|Lambda::(Function|Permission|Url|EventSourceMapping|Alias|Version)|SecretsManager::(Secret|ResourcePolicy|RotationSchedule)|SQS::QueuePolicy|SNS::TopicPolicy|KMS::(Key|Alias)|StepFunctions::StateMachine|Events::Rule|Scheduler::Schedule|ApiGatewayV2::Api|RDS::DBCluster|S3::BucketPolicy|SSM::Parameter)$/;
+const TELLING = /^AWS::(IAM::\w+|Lambda::(Function|Permission|Url|EventSourceMapping|Alias|Version)|SecretsManager::(Secret|ResourcePolicy|RotationSchedule)|SQS::QueuePolicy|SNS::(Topic|TopicPolicy)|KMS::(Key|Alias)|StepFunctions::StateMachine|Events::Rule|Scheduler::Schedule|ApiGatewayV2::Api|RDS::DBCluster|S3::BucketPolicy|SSM::Parameter)$/;
 
 /** Resources of a stage that is complete but not yet written. @param vouched resources that others vouch for. */
 export function resourcesOfTree(stage: IConstruct, vouched: (resource: CfnResource) => boolean): AppResource[] {
@@ -82,10 +82,11 @@ const ARN_OF: Readonly<Record<string, (name: string) => string>> = {
   'AWS::IAM::Role': (name) => `arn:~:iam::~:role/${name}`, 'AWS::IAM::User': (name) => `arn:~:iam::~:user/${name}`, 'AWS::IAM::ManagedPolicy': (name) => `arn:~:iam::~:policy/${name}`,
   'AWS::Lambda::Function': (name) => `arn:~:lambda:~:~:function:${name}`, 'AWS::SecretsManager::Secret': (name) => `arn:~:secretsmanager:~:~:secret:${name}-??????`,
   'AWS::StepFunctions::StateMachine': (name) => `arn:~:states:~:~:stateMachine:${name}`, 'AWS::KMS::Key': (name) => `arn:~:kms:~:~:key/${name}`, 'AWS::RDS::DBCluster': (name) => `arn:~:rds:~:~:cluster:${name}`,
+  'AWS::SNS::Topic': (name) => `arn:~:sns:~:~:${name}`,
 };
 
 /** The types whose `Ref` is an ARN and not a name. */
-const REF_IS_ARN = new Set(['AWS::IAM::ManagedPolicy', 'AWS::SecretsManager::Secret', 'AWS::StepFunctions::StateMachine']);
+const REF_IS_ARN = new Set(['AWS::IAM::ManagedPolicy', 'AWS::SecretsManager::Secret', 'AWS::SNS::Topic', 'AWS::StepFunctions::StateMachine']);
 
 /** Physical names of the resources of a deployment, or what stands for them: stack and logical id, which nothing else has. */
 export function namesOf(resources: readonly AppResource[]): (stack: string) => NameOf {

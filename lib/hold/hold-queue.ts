@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Aws, Duration, IResource, Lazy, Resource } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sns from 'aws-cdk-lib/aws-sns';
@@ -52,7 +54,7 @@ export interface HoldQueueProps {
   readonly tiers?: HoldTier[];
   /** Answers holds of a `verify` tier before people are asked. @default - people only */
   readonly verifier?: Verifier;
-  /** Where staged and expired holds are announced, by id. @default - a new topic, see `notificationTopic` */
+  /** Where holds are announced, by id: staged, about to expire, expired, rejected, executed, failed. @default - a new topic, see `notificationTopic` */
   readonly notificationTopic?: sns.ITopic;
 }
 
@@ -81,6 +83,8 @@ export class HoldQueue extends Resource implements IHoldQueue {
   public readonly stateMachine: sfn.IStateMachine;
   /** Where holds are announced: subscribe mail, chat, a queue. Messages carry ids and names, never what a call holds. */
   public readonly notificationTopic: sns.ITopic;
+  /** The bus that notices come from, named after the control plane: for rules of your own. Only its handlers may put events on it. */
+  public readonly eventBus: events.EventBus;
   /** @internal */
   public readonly _decide: lambda.IFunction;
   /** @internal set by the gate, which has the API. */
@@ -99,15 +103,17 @@ export class HoldQueue extends Resource implements IHoldQueue {
     StackRegistration.of(this, database).addTiers(plain);
     AppIndex.of(this).addQueue(controls, { path: this.node.path, tiers: plain, approverGroups: () => [...this.approvers.keys()] });
     this.notificationTopic = props.notificationTopic ?? new sns.Topic(this, 'Topic', { enforceSSL: true });
+    this.eventBus = new events.EventBus(this, 'Bus', { eventBusName: controls, description: 'What happens to held calls, by id' });
+    new events.Rule(this, 'Notices', { eventBus: this.eventBus, eventPattern: { source: ['agent-controls'] }, targets: [new targets.SnsTopic(this.notificationTopic)] });
 
     const expiryLogin = new DutyLogin(this, 'ExpiryLogin', database, 'expiry');
     const expiry = new HandlerFunction(this, 'Expiry', {
       functionName: handlerName(controls, 'expiry'), code: handlerCode('expiry'), description: 'Opens, attends and ends the windows of holds',
-      environment: { ...expiryLogin.environment, TOPIC_ARN: this.notificationTopic.topicArn, ...(props.verifier ? { VERIFIER: 'true' } : {}) },
+      environment: { ...expiryLogin.environment, ...(props.verifier ? { VERIFIER: 'true' } : {}) },
     });
     expiryLogin.grantUse(expiry.role);
     anchored(expiry, props.auditLog);
-    iam.Grant.addToPrincipal({ grantee: expiry.role, actions: ['sns:Publish'], resourceArns: [this.notificationTopic.topicArn] });
+    this.eventBus.grantPutEventsTo(expiry.role);
 
     const executorLogin = new DutyLogin(this, 'ExecutorLogin', database, 'executor');
     const executor = new HandlerFunction(this, 'Executor', {
@@ -148,7 +154,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
     iam.Grant.addToPrincipal({ grantee: decide.role, actions: ['states:SendTaskSuccess'], resourceArns: ['*'] });
     this._decide = decide.function;
 
-    for (const { _tier } of tiers) for (const group of _tier.approvers) this._approverRole(Approver.group(group));
+    for (const { _tier } of tiers) for (const group of [..._tier.approvers, ...(_tier.escalateTo === undefined ? [] : [_tier.escalateTo])]) this._approverRole(Approver.group(group));
   }
 
   /** Lets `grantee` list holds and give verdicts through the API; the group it decides for is that of its approver role. */

@@ -1,5 +1,6 @@
 import { Duration, Expiration, Resource } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
+import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
@@ -9,7 +10,6 @@ import { KEEPER_ROUTES } from '../audit/audit-keeper';
 import { invokeArn } from '../gate/api-route';
 import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
-import { HoldQueue } from '../hold/hold-queue';
 import { ControlsError, shown } from '../scope/controls-error';
 import { approverRoleName, breakGlassRoleName, handlerName, privacyRoleName, responderRoleName } from '../scope/names';
 import { personWithMfa } from './person-trust';
@@ -42,7 +42,7 @@ export interface OperatorRoleProps {
   readonly until?: Expiration;
   /** Longest session, an hour to twelve; of `BREAK_GLASS` an hour. @default Duration.hours(1) */
   readonly maxSessionDuration?: Duration;
-  /** Where the use of `BREAK_GLASS` is told. @default - the topic of the hold queue, if this app makes the queue */
+  /** Where the use of `BREAK_GLASS` is told, besides the topic of the hold queue. @default - there alone */
   readonly alarmTopic?: sns.ITopic;
 }
 
@@ -88,15 +88,15 @@ export class OperatorRole extends Resource {
   private witness(gate: IToolGate, alarmTopic: sns.ITopic | undefined): void {
     const { auditLog } = gate.broker;
     const { database } = auditLog;
-    const topic = alarmTopic ?? (gate.holdQueue instanceof HoldQueue ? gate.holdQueue.notificationTopic : undefined);
-    if (!topic) throw new ControlsError('AlarmTopicMissing', `${this.node.path}: the hold queue belongs to another app, so its topic is not known here; give alarmTopic`);
+    const bus = events.EventBus.fromEventBusName(this, 'Bus', database.controlsName);
+    if (alarmTopic) new events.Rule(this, 'Alarm', { eventBus: bus, eventPattern: { source: ['agent-controls'], detailType: ['break-glass used'] }, targets: [new targets.SnsTopic(alarmTopic)] });
     const witness = new HandlerFunction(this, 'Witness', {
       functionName: handlerName(database.controlsName, 'witness'), code: handlerCode('witness'), description: 'Tells and records every use of the break-glass role',
-      environment: { CLUSTER_ARN: database.clusterArn, DATABASE_NAME: database.databaseName, LOGIN_SECRET_ARN: auditLog.appendSecretArn, TOPIC_ARN: topic.topicArn },
+      environment: { CONTROLS_NAME: database.controlsName, CLUSTER_ARN: database.clusterArn, DATABASE_NAME: database.databaseName, LOGIN_SECRET_ARN: auditLog.appendSecretArn },
     });
     auditLog.grantAppend(witness.role);
     anchored(witness, auditLog);
-    iam.Grant.addToPrincipal({ grantee: witness.role, actions: ['sns:Publish'], resourceArns: [topic.topicArn] });
+    bus.grantPutEventsTo(witness.role);
     const rule = new events.CfnRule(this, 'Uses', {
       description: 'Every use of the break-glass role',
       eventPattern: { source: ['aws.sts'], 'detail-type': ['AWS API Call via CloudTrail'], detail: { eventName: ['AssumeRole', 'AssumeRoleWithSAML', 'AssumeRoleWithWebIdentity'], requestParameters: { roleArn: [this.role.roleArn] } } },

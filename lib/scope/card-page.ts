@@ -70,7 +70,9 @@ function actionWords(name: string, manifest: Manifest | undefined): string {
 
 function tierWords({ approval }: Call, tiers: readonly Tier[]): string {
   const tier = tiers.find(({ name }) => name === approval.tier);
-  const window = approval.window === undefined && tier ? `, held ${durationWords({ minutes: Math.ceil(tier.windowSeconds / 60) })}` : '';
+  const clock = (minute: number): string => `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
+  const held = tier?.hours ? `until the end of the business day (${text(tier.hours.timeZone)}, ${clock(tier.hours.opens)} to ${clock(tier.hours.closes)})` : tier ? durationWords({ minutes: Math.ceil(tier.windowSeconds / 60) }) : '';
+  const window = `${approval.window === undefined && tier ? `, held ${held}` : ''}${tier?.escalateTo === undefined ? '' : `; then ${code(tier.escalateTo)}, too`}`;
   return `${text(approvalWords(approval))}${window}`;
 }
 

@@ -14,6 +14,8 @@ export function compileSql(scope: CompiledScope, controlsName: string): string[]
   const name = agentRoleName(controlsName, scope.agent);
   const role = sqlIdent(name, 'agent');
   const statements = [`select controls.clear_role(${sqlLiteral(name, 'agent')})`];
+  // The image that a write leaves, in its own transaction.
+  if (Object.values(scope.tools).some(({ kind, effect }) => kind === 'action' && effect === 'write')) statements.push(`grant usage on schema undo to ${role}`, `grant execute on function undo.keep(uuid, text) to ${role}`);
   for (const { table, select, insert, update, rows } of scope.grants) {
     const [schema] = table.split('.');
     if (schema !== '"public"') statements.push(`grant usage on schema ${schema as string} to ${role}`);
@@ -24,8 +26,6 @@ export function compileSql(scope: CompiledScope, controlsName: string): string[]
       statements.push(`select controls.limit_rows(${sqlLiteral(table, 'table')}::regclass, ${sqlLiteral(name, 'agent')}, ${sqlLiteral(rows.map((row) => `(${row})`).join(' and '), 'rows')})`);
     }
   }
-  // The image that a write leaves, in its own transaction.
-  if (Object.values(scope.tools).some(({ kind, effect }) => kind === 'action' && effect === 'write')) statements.push(`grant usage on schema undo to ${role}`, `grant execute on function undo.keep(uuid, text) to ${role}`);
   return statements;
 }
 

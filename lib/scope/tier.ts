@@ -14,6 +14,21 @@ export interface Tier {
   readonly people: number;
   /** Whether every call must name a ticket, request or business event. */
   readonly referenceRequired?: boolean;
+  /** Of a tier that waits until the end of the business day; `windowSeconds` is the longest it can be. */
+  readonly hours?: Hours;
+  /** Group that may decide, too, when half of the window is gone. */
+  readonly escalateTo?: string;
+}
+
+/** When the people work who answer holds. */
+export interface Hours {
+  /** IANA name, such as `Europe/Berlin`. */
+  readonly timeZone: string;
+  /** Minutes after midnight. */
+  readonly opens: number;
+  readonly closes: number;
+  /** Days off besides Saturdays and Sundays, `YYYY-MM-DD`. */
+  readonly holidays: readonly string[];
 }
 
 /** A card's approval, after the queue's tier has been applied. */
@@ -25,6 +40,10 @@ export interface TierRule {
   readonly people: number;
   /** Whether every call must name a ticket, request or business event. */
   readonly referenceRequired?: boolean;
+  /** Of a tier that waits until the end of the business day. */
+  readonly hours?: Hours;
+  /** Group that may decide, too, when half of the window is gone. */
+  readonly escalateTo?: string;
   /** Of a standing approval: the last day it holds, UTC. */
   readonly until?: string;
   /** Of a standing approval: the person who answers for it. */
@@ -33,7 +52,8 @@ export interface TierRule {
 
 // A standing approval is a person's, given in advance.
 const RANK = { auto: 0, verify: 1, human: 2, standing: 2 } as const;
-const LOWEST = { restore: 'auto', compensate: 'verify', impossible: 'human' } as const;
+/** The lowest tier that the reverse of a write allows. */
+export const LOWEST = { restore: 'auto', compensate: 'verify', impossible: 'human' } as const;
 
 /**
  * What a card's approval comes to. A card may only tighten its tier.
@@ -69,7 +89,7 @@ function resolve(approval: Approval, tiers: readonly Tier[] | undefined, field: 
   const approvers = approval.approvers ?? tier.approvers;
   const stranger = tier.approvers.length > 0 ? approvers.find((group) => !tier.approvers.includes(group)) : undefined;
   if (stranger !== undefined) throw new ControlsError('TierLoosened', `${field}.approvers: ${shown(stranger)} is not among the tier's ${tier.approvers.join(', ')}; a card may only tighten its tier`);
-  return { tier: tier.name, kind: tier.kind, windowSeconds, approvers, people, ...(tier.referenceRequired ? { referenceRequired: true } : {}) };
+  return { tier: tier.name, kind: tier.kind, windowSeconds, approvers, people, ...(tier.referenceRequired ? { referenceRequired: true } : {}), ...(tier.hours ? { hours: tier.hours } : {}), ...(tier.escalateTo === undefined ? {} : { escalateTo: tier.escalateTo }) };
 }
 
 /** What a queue offers when nobody says otherwise. */

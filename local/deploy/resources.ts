@@ -100,9 +100,11 @@ const TYPES: Readonly<Record<string, Provision>> = {
     return { ref: properties.Name as string };
   },
   'AWS::Events::Rule': (resource, account) => {
-    account.rules.push(ruleOf(resource.logicalId, resource.properties));
+    // A bus of our own tells topics, and what it tells is kept where events land.
+    if (resource.properties.EventBusName === undefined) account.rules.push(ruleOf(resource.logicalId, resource.properties));
     return { ref: physical(resource), attributes: { Arn: arn(account, 'events', `rule/${physical(resource)}`) } };
   },
+  'AWS::Events::EventBus': ({ properties: { Name } }, account) => ({ ref: Name as string, attributes: { Arn: arn(account, 'events', `event-bus/${String(Name)}`), Name } }),
   'AWS::SNS::Topic': (resource, account) => {
     const name = (resource.properties.TopicName as string | undefined) ?? physical(resource);
     return { ref: arn(account, 'sns', name), attributes: { TopicName: name, TopicArn: arn(account, 'sns', name) } };

@@ -19,6 +19,9 @@ function evaluator(): RunSimulation | undefined {
   return undefined;
 }
 
+/** How long a change of a policy takes to arrive. */
+const ARRIVES_MS = 1_000;
+
 /** A verdict, for tests that ask what was refused, and why. */
 export interface Judged {
   readonly principal: string;
@@ -32,6 +35,7 @@ export class Authoriser {
   /** The latest verdicts. */
   public readonly judged: Judged[] = [];
   private readonly simulate: RunSimulation | undefined;
+  private readonly latest = new Map<string, { readonly allowed: boolean; readonly until: number }>();
 
   public constructor(private readonly principals: Principals) {
     this.simulate = evaluator();
@@ -54,11 +58,25 @@ export class Authoriser {
     }
   }
 
-  private async allows(principal: Principal, { action, resource, context = {}, resourcePolicy }: Permission): Promise<boolean> {
+  /** What was just asked of the same session is answered the same; a policy that changes takes this long to arrive, as on AWS, and no longer. */
+  private async allows(principal: Principal, permission: Permission): Promise<boolean> {
     if (!this.simulate) return true;
+    const { action, resource, context, resourcePolicy } = permission;
+    const question = JSON.stringify([principal.accessKeyId, action, resource, context, resourcePolicy !== undefined]);
+    const known = this.latest.get(question);
+    if (known && known.until > Date.now()) return known.allowed;
+    const allowed = await this.judge(this.simulate, principal, permission);
+    if (this.latest.size > 5_000) this.latest.clear();
+    this.latest.set(question, { allowed, until: Date.now() + ARRIVES_MS });
+    this.judged.push({ principal: principal.arn, action, resource, allowed });
+    if (this.judged.length > 5_000) this.judged.shift();
+    return allowed;
+  }
+
+  private async judge(simulate: RunSimulation, principal: Principal, { action, resource, context = {}, resourcePolicy }: Permission): Promise<boolean> {
     const { role } = principal;
     const boundary = role?.boundaryArn === undefined ? undefined : this.managed(role.boundaryArn);
-    const outcome = await this.simulate({
+    const outcome = await simulate({
       request: {
         principal: principal.arn, action, resource: { resource, accountId: this.principals.account },
         contextVariables: {
@@ -76,10 +94,7 @@ export class Authoriser {
     }, {});
     // An error means that a policy or a request could not be understood: a fault to mend, never an allow.
     if (outcome.resultType === 'error') throw new ServiceError('PolicyNotEvaluated', `${action} on ${resource}: ${JSON.stringify(outcome.errors)}`, 500);
-    const allowed = outcome.overallResult === 'Allowed';
-    this.judged.push({ principal: principal.arn, action, resource, allowed });
-    if (this.judged.length > 5_000) this.judged.shift();
-    return allowed;
+    return outcome.overallResult === 'Allowed';
   }
 
   private managed(arn: string): PolicyDocument {

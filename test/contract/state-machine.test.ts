@@ -39,7 +39,7 @@ const named = (name: string): Error => Object.assign(new Error('no'), { name });
 function hold(status: () => string, over: Record<string, (payload: any, count: number) => unknown> = {}): Played {
   return play(WINDOW, {
     expiry: ({ step, holdId }) => (step === 'open' ? { holdId, status: 'pending', secondsLeft: 300, asks: 'people' } : step === 'expire' ? { holdId, status: status() } : { holdId }),
-    executor: () => ({}), ...over,
+    executor: () => ({ status: 'executed' }), ...over,
   });
 }
 const token = ({ calls }: Played): string => calls.find(({ payload }) => payload.step === 'attend')?.payload.token as string;
@@ -64,8 +64,18 @@ describe('the window of a hold', () => {
     status = 'approved';
     expect(played.runner.succeed(token(played), { status })).toBeUndefined();
     await settle();
-    expect(steps(played)).toEqual(['open', 'attend', 'expire', 'executor']);
-    expect(played.calls.at(-1)?.payload).toEqual({ holdId: 'h' });
+    expect(steps(played)).toEqual(['open', 'attend', 'expire', 'executor', 'tell']);
+    expect(played.calls.at(-2)?.payload).toEqual({ holdId: 'h' });
+    expect(played.execution.status).toBe('SUCCEEDED');
+  });
+
+  it('asks the executor again as long as a rollback has more to do', async () => {
+    let asked = 0;
+    const played = hold(() => 'approved', { executor: () => ((asked += 1) < 3 ? { status: 'more', rollback: 'r' } : { status: 'executed' }) });
+    await settle();
+    played.runner.succeed(token(played), { status: 'approved' });
+    await settle();
+    expect(played.calls.filter(({ name }) => name === 'executor').map(({ payload }) => payload as unknown)).toEqual([{ holdId: 'h' }, { rollback: 'r' }, { rollback: 'r' }]);
     expect(played.execution.status).toBe('SUCCEEDED');
   });
 
@@ -101,7 +111,7 @@ describe('the window of a hold', () => {
   it('goes straight on when the verdict was there before the wait', async () => {
     const played = hold(() => 'approved', { expiry: ({ step, holdId }) => { if (step === 'attend') throw named('HoldSettled'); return step === 'open' ? { holdId, secondsLeft: 300, asks: 'people' } : { holdId, status: 'approved' }; } });
     await settle();
-    expect(steps(played)).toEqual(['open', 'attend', 'expire', 'executor']);
+    expect(steps(played)).toEqual(['open', 'attend', 'expire', 'executor', 'tell']);
   });
 
   it('refuses a token that is late, spent or made up', async () => {

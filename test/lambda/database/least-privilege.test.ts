@@ -10,7 +10,7 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   verifier: ['hold.proposal', 'hold.verify'],
   executor: ['gate.outcome', 'gate.redeem', 'hold.claim', 'undo.claim', 'undo.finish', 'undo.looks', 'undo.settle'],
   decide: ['hold.decide', 'hold.list', 'hold.show'],
-  expiry: ['hold.attend', 'hold.expire', 'hold.open'],
+  expiry: ['hold.attend', 'hold.expire', 'hold.open', 'hold.told'],
   append: ['audit.append'],
   auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],
   keeper: ['audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -91,5 +92,19 @@ it('names no field by the secret in its name', async () => {
 describe('the bundles that redact', () => {
   it.each(['gate', 'executor', 'broker', 'decide'])('%s keeps no trace of a call, and is no slower after many', (name) => {
     expect(readFileSync(join(__dirname, '..', '..', '..', 'dist', 'lambda', name, 'index.js'), 'utf8')).not.toContain('PerformanceObserver');
+  });
+});
+
+describe('ids and digests that machines make', () => {
+  it('are none, although one in a thousand has digits that could be a card\'s', async () => {
+    const made = Array.from({ length: 4_000 }, (_, index) => createHash('sha256').update(`id ${index}`).digest('hex'));
+    const ids = made.map((hex) => `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`);
+    expect((await redact({ ids, made })).kinds).toEqual([]);
+    expect((await redact({ id: '41111111-1111-1111-a111-111111111111' })).kinds, 'with a letter in it').toEqual([]);
+  });
+
+  it('hide no card that stands beside them', async () => {
+    expect((await redact({ text: `0f8fad5b-d9cb-469f-a165-70867728950e ${CARD}` })).kinds).toEqual(['card-number']);
+    expect((await redact({ text: '4111-1111-1111-1111' })).kinds).toEqual(['card-number']);
   });
 });

@@ -15,11 +15,11 @@ beforeAll(() => {
 }, 60_000);
 
 describe('the role of each handler can do what the handler does, and nothing else', () => {
-  it.each(['registrar', 'broker', 'gate', 'executor', 'expiry', 'decide', 'read', 'keeper', 'action-send_email', 'action-update_tier'])('%s', (handler) => {
+  it.each(['registrar', 'broker', 'gate', 'executor', 'expiry', 'decide', 'read', 'keeper', 'rollback', 'action-send_email', 'action-update_tier'])('%s', (handler) => {
     expect(statements(template, `agent-controls-${handler}`)).toMatchSnapshot();
   });
 
-  it.each(['auditor', 'privacy', 'approver-sales-leads'])('and that of a person: %s', (role) => {
+  it.each(['auditor', 'privacy', 'responder', 'approver-sales-leads'])('and that of a person: %s', (role) => {
     expect(statements(template, `agent-controls-${role}`)).toMatchSnapshot();
   });
 
