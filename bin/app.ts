@@ -1,4 +1,4 @@
-/** The example CDK app: three agents of a company that sells software. `npx cdk synth`, `npx cdk deploy`, or `npm start` without an account. */
+/** The example CDK app: four agents of a company that sells software. `npx cdk synth`, `npx cdk deploy`, or `npm start` without an account. */
 import { join } from 'node:path';
 import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -21,21 +21,25 @@ sendEmail.grantPrincipal.addToPrincipalPolicy(new iam.PolicyStatement({
 }));
 controls.addAction('UpdateTier', { code: ActionCode.fromEntry(join(examples, 'actions', 'update-tier.ts')) });
 controls.addAction('IssueRefund', { code: ActionCode.fromEntry(join(examples, 'actions', 'issue-refund.ts')) });
+controls.addAction('AmendContract', { code: ActionCode.fromEntry(join(examples, 'actions', 'amend-contract.ts')) });
 
 const card = (name: string): ScopeCard => ScopeCard.fromFile(join(examples, 'cards', `${name}.yaml`));
 const closer = controls.addAgent('OutreachCloser', { card: card('outreach-closer') });
 const tierer = controls.addAgent('CrmTierer', { card: card('crm-tierer') });
 const refunder = controls.addAgent('Refunder', { card: card('refunder') });
+const clerk = controls.addAgent('ContractClerk', { card: card('contract-clerk') });
 
 // The roles that the agents' own programs run as. Each can start runs of its agent, and nothing else.
 const program = (id: string, roleName: string): iam.Role => new iam.Role(stack, id, { roleName, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
 closer.grantStartRun(program('OutreachBot', 'outreach-bot'));
 tierer.grantStartRun(program('CrmBot', 'crm-bot'));
 refunder.grantStartRun(program('RefundBot', 'refund-bot'));
+clerk.grantStartRun(program('ContractBot', 'contract-bot'));
 
 // The systems that say what was asked. They get no credentials of an agent.
 tierer.grantTrigger(program('UsageReport', 'usage-report'));
 refunder.grantTrigger(program('HelpDesk', 'help-desk'));
+clerk.grantTrigger(program('ContractDesk', 'contract-desk'));
 
 new CfnOutput(stack, 'ApiUrl', { value: controls.url });
 

@@ -70,7 +70,11 @@ function synthesize(): void {
 }
 
 function tell({ decisions, mails, verification }: Story, runtime: LocalRuntime, options: Options, say: (text: string) => void): void {
-  say(`\n${decisionTable(decisions, options.json ? 200 : undefined)}\n`);
+  // Twelve of a kind, and twelve that undo them, say what one says.
+  const alike = (index: number): boolean => index > 0 && decisions[index]?.runId === decisions[index - 1]?.runId && decisions[index]?.decision === decisions[index - 1]?.decision && decisions[index]?.status === decisions[index - 1]?.status;
+  const told = decisions.filter((_, index) => !alike(index) || !alike(index - 1));
+  say(`\n${decisionTable(told, options.json ? 200 : undefined)}\n`);
+  if (told.length < decisions.length) say(dim(`         ${decisions.length - told.length} more like those above; npx agent-controls audit search --local shows them.`));
   for (const { file, to, subject } of mails) say(`sent     ${shortest(file)}: "${subject}" to ${to}`);
   say(`verified ${verification.entries} entries and ${verification.payloads} payloads: ${verification.ok ? green('every hash follows') : red(verification.findings.map(({ sentence }) => sentence).join('; '))}`);
   say(dim(`         Checkpoint ${verification.checkpoints.newest?.number ?? 0} is signed, ${verification.unanchored} entries are newer. It is a local log, and evidence of nothing else.`));

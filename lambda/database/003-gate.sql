@@ -257,7 +257,7 @@ begin
   if v_verdict = 'hold' and (v_kind in ('auto', 'standing') or (v_kind = 'verify' and ((c ->> 'doubted')::boolean is true or v_limit is not null))) then
     -- Doubt about a call that nobody would have been asked about, or that a verifier would have been, goes to the strictest tier there is for people.
     select name, kind, window_seconds, people, case when cardinality(v_approvers) > 0 then v_approvers else approvers end, hours, escalate_to into v_tier, v_kind, v_window, v_people, v_approvers, v_hours, v_escalate
-      from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
+      from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, window_seconds, name limit 1;
     if not found then v_verdict := 'deny'; v_reasons := v_reasons || '"NoTierForPeople: the hold queue has no human tier"'; end if;
   end if;
   if v_verdict = 'hold' then

@@ -93,25 +93,26 @@ declare
   v_salt bytea := uuid_send(gen_random_uuid());
   v_all undo.reversal[];
   v_decisions uuid[];
-  v_asks json[];
+  v_groups json[];
+  v_asks boolean;
   v_most int;
   v_actions json;
   v_name text;
 begin
   select array_agg(row(gen_random_uuid(), v_rollback, n, c.decision_id, c.action, c.kind, 'waiting', null, null, false)::undo.reversal order by n), array_agg(c.decision_id order by n), max(c.agent),
-      array_agg(c.approvers) filter (where c.tier <> 'auto'), max(c.people) filter (where c.tier <> 'auto')
-    into v_all, v_decisions, v_name, v_asks, v_most from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, tier, people, approvers, state, n) where c.state = 'ready';
+      array_agg(c.approvers) filter (where json_array_length(c.approvers) > 0), bool_or(c.tier <> 'auto'), max(c.people) filter (where c.tier <> 'auto')
+    into v_all, v_decisions, v_name, v_groups, v_asks, v_most from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, tier, people, approvers, state, n) where c.state = 'ready';
   if v_all is null then return json_build_object('refused', 'NothingToReverse'); end if;
   if p_digest is distinct from undo.digest(v_decisions) then return json_build_object('refused', 'PlanChanged'); end if;
   v_agent := (select a from controls.agent a where a.name = v_name);
   v_scope := (select s from controls.scope s where s.agent = v_agent.name and s.card_digest = v_agent.card_digest and s.environment = v_agent.environment);
-  if cardinality(v_all) >= p_bulk or v_asks is not null then
+  if cardinality(v_all) >= p_bulk or v_asks then
     v_verdict := 'hold';
     v_reasons := v_reasons || case when cardinality(v_all) >= p_bulk then jsonb_build_array(format('Bulk: %s decisions are reversed at once', cardinality(v_all))) else '[]' end
-      || case when v_asks is not null then '["TierAsksPeople: people or a verifier had to agree to what is reversed"]'::jsonb else '[]' end;
+      || case when v_asks then '["TierAsksPeople: people or a verifier had to agree to what is reversed"]'::jsonb else '[]' end;
     -- Groups that may decide for every one of the effects; where there is none, those of the strictest tier.
-    select name, kind, window_seconds, greatest(people, v_most), coalesce((select array_agg(distinct g) from json_array_elements_text(v_asks[1]) g where not exists (select from unnest(v_asks) o where json_array_length(o) > 0 and not exists (select from json_array_elements_text(o) m where m = g))), approvers), hours, escalate_to
-      into v_tier, v_kind, v_window, v_people, v_approvers, v_hours, v_escalate from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, name limit 1;
+    select name, kind, window_seconds, greatest(people, v_most), coalesce((select array_agg(distinct g) from json_array_elements_text(v_groups[1]) g where not exists (select from unnest(v_groups) o where not exists (select from json_array_elements_text(o) m where m = g))), approvers), hours, escalate_to
+      into v_tier, v_kind, v_window, v_people, v_approvers, v_hours, v_escalate from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, window_seconds, name limit 1;
     if not found then return json_build_object('refused', 'NoTierForPeople'); end if;
     v_hold := gen_random_uuid();
     select o_until, o_warn into v_until, v_warn from hold.ends(v_window, v_hours::json);

@@ -71,7 +71,7 @@ export interface AgentControlsProps {
   readonly environment?: string;
   /** Where Postgres comes from. @default ControlsCluster.serverless() */
   readonly cluster?: ControlsCluster;
-  /** Tiers a card may name. @default - `verify` and `human`, 5 minutes each, decided by the groups that cards name */
+  /** Tiers a card may name. @default - `verify` and `human`, 5 minutes each; `contract`, 60 minutes; `same-day`; decided by the groups that cards name */
   readonly tiers?: HoldTier[];
   /** Answers holds of a `verify` tier before people are asked. @default - people only */
   readonly verifier?: Verifier;

@@ -49,7 +49,7 @@ export interface HoldQueueProps {
   /**
    * Tiers a card may name.
    *
-   * @default - `verify` and `human`, 5 minutes each; a card that names another tier does not synth (`TierUnknown`)
+   * @default - `verify` and `human`, 5 minutes each; `contract`, 60 minutes; `same-day`, Monday to Friday from 09:00 to 17:00 UTC. A card that names another tier does not synth (`TierUnknown`)
    */
   readonly tiers?: HoldTier[];
   /** Answers holds of a `verify` tier before people are asked. @default - people only */
@@ -96,7 +96,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
     this.auditLog = props.auditLog;
     const { database } = props.auditLog;
     const controls = database.controlsName;
-    const tiers = props.tiers ?? [HoldTier.verify(), HoldTier.human()];
+    const tiers = props.tiers ?? HoldTier._defaults();
     const twice = tiers.find(({ tierName }, index) => tiers.findIndex((other) => other.tierName === tierName) !== index);
     if (twice) throw new ControlsError('TierDuplicate', `tiers: ${shown(twice.tierName)} is there twice; give each tier its own tierName`);
     const plain = tiers.map(({ _tier }) => _tier);

@@ -86,6 +86,11 @@ export class HoldTier {
     return new HoldTier('human', { tierName: 'same-day', ...others, window: Duration.seconds(WEEK) }, hoursOf(calendar, others.tierName ?? 'same-day'));
   }
 
+  /** @internal What a queue offers when nobody says otherwise: `DEFAULT_TIERS` of the compiler. */
+  public static _defaults(): HoldTier[] {
+    return [HoldTier.verify(), HoldTier.human(), HoldTier.human({ tierName: 'contract', window: Duration.minutes(60) }), HoldTier.sameDay({ calendar: { timeZone: 'UTC' } })];
+  }
+
   /** Name that a card uses. */
   public readonly tierName: string;
 

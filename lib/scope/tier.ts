@@ -96,4 +96,6 @@ function resolve(approval: Approval, tiers: readonly Tier[] | undefined, field: 
 export const DEFAULT_TIERS: readonly Tier[] = [
   { name: 'verify', kind: 'verify', windowSeconds: 300, approvers: [], people: 1 },
   { name: 'human', kind: 'human', windowSeconds: 300, approvers: [], people: 1 },
+  { name: 'contract', kind: 'human', windowSeconds: 3_600, approvers: [], people: 1 },
+  { name: 'same-day', kind: 'human', windowSeconds: 604_800, approvers: [], people: 1, hours: { timeZone: 'UTC', opens: 540, closes: 1_020, holidays: [] } },
 ];

@@ -141,7 +141,7 @@ describe('people', () => {
     const assume = (group: string, name: string): Promise<unknown> => sts.send(new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${account}:role/agent-controls-approver-${group}`, RoleSessionName: name }));
     expect(await refusal(assume('sales-leads', 'operator'))).toBe('no error');
     expect(await refusal(assume('sales-leads', 'dana'))).toBe('AccessDenied');
-    expect(await refusal(assume('legal', 'operator'))).toBe('AccessDenied');
+    expect(await refusal(assume('marketing', 'operator'))).toBe('AccessDenied');
   });
 
   it('may start a run of an agent only if it was granted', async () => {

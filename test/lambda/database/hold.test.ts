@@ -22,11 +22,11 @@ async function ask<T>(pool: 'gate' | 'decide' | 'executor' | 'expiry', sql: stri
 
 interface Staged { decisionId: string; holdId: string; digest: string }
 
-async function stage(): Promise<Staged> {
+async function stage(rule: object = {}): Promise<Staged> {
   const { principal } = await db.startRun('outreach-closer');
   const { rows: [scope] } = await db.owner.query<{ compiled: string }>('select compiled from controls.scope');
   const answer = await ask<Staged>('gate', 'gate.commit_call($1)', [JSON.stringify({
-    principal, callId: randomUUID(), action: 'send_email', manifestDigest: MANIFEST, verdict: 'hold', ruleId: RULE, rule: JSON.parse(scope?.compiled ?? '{}').rules[RULE], reasons: '[]', output: JSON.stringify(MAIL), inputs: '{"saw":[]}',
+    principal, callId: randomUUID(), action: 'send_email', manifestDigest: MANIFEST, verdict: 'hold', ruleId: RULE, rule: { ...JSON.parse(scope?.compiled ?? '{}').rules[RULE], ...rule }, reasons: '[]', output: JSON.stringify(MAIL), inputs: '{"saw":[]}',
   })]);
   const { rows: [hold] } = await db.owner.query<{ digest: string }>('select digest from hold.hold where hold_id = $1', [answer.holdId]);
   return { ...answer, digest: hold?.digest ?? '' };
@@ -140,5 +140,47 @@ describe('what is asked again before it runs', () => {
     expect(await claim(hold)).toEqual({ refused: 'TicketSpent' });
     const { rows } = await db.owner.query<{ status: string }>('select status from audit.decision where decision_id = $1', [hold.decisionId]);
     expect(rows).toEqual([{ status: 'refused' }]);
+  });
+});
+
+describe('a window that ends with the business day', () => {
+  const ends = async (at: string, hours: object = {}): Promise<string> => {
+    await db.superuser.query(`create or replace function controls.now() returns timestamptz language sql volatile as 'select timestamptz ''${at}'''`);
+    const { rows } = await db.owner.query<{ ends: string; warns: string }>("select to_char(o_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI') as ends, to_char(o_warn at time zone 'UTC', 'DD HH24:MI') as warns from hold.ends(604800, $1)", [JSON.stringify({ timeZone: 'Europe/Berlin', opens: 540, closes: 1_020, holidays: ['2026-05-01'], ...hours })]);
+    await db.moveClock(0);
+    return `${rows[0]?.ends ?? ''}, warns ${rows[0]?.warns ?? ''}`;
+  };
+  it.each([
+    ['in the morning, the same day', '2026-04-29 08:00Z', '2026-04-29 15:00, warns 29 11:30'],
+    ['before the day begins, and warns nobody at night', '2026-04-29 00:30Z', '2026-04-29 15:00, warns 29 07:45'],
+    ['at midnight, and warns when the day begins', '2026-04-28 22:30Z', '2026-04-29 15:00, warns 29 07:00'],
+    ['in its last hour, with the next day', '2026-04-29 14:30Z', '2026-04-30 15:00, warns 30 07:00'],
+    ['before a holiday and a weekend, with the Monday', '2026-04-30 14:30Z', '2026-05-04 15:00, warns 04 07:00'],
+    ['on a Saturday, with the Monday', '2026-05-02 10:00Z', '2026-05-04 15:00, warns 04 07:00'],
+    ['in winter time, an hour later in UTC', '2026-11-25 09:00Z', '2026-11-25 16:00, warns 25 12:30'],
+  ])('%s', async (_what, at, expected) => {
+    expect(await ends(at)).toBe(expected);
+  });
+
+  it('is a week at most, however long the holidays', async () => {
+    expect(await ends('2026-05-04 10:00Z', { holidays: Array.from({ length: 12 }, (_, index) => `2026-05-${String(index + 4).padStart(2, '0')}`) })).toMatch(/^2026-05-11 10:00/);
+  });
+});
+
+describe('the people of a hold', () => {
+  const shown = async ({ holdId }: Staged, group: string): Promise<boolean> => (await ask<object | null>('decide', 'hold.show($1, $2)', [JSON.stringify([group]), holdId])) !== null;
+
+  it('are warned once, when half of the window is gone, and then another group may decide, too', async () => {
+    const hold = await stage({ escalateTo: 'heads' });
+    expect(await expire(hold)).toMatchObject({ status: 'pending', warned: false });
+    expect(await shown(hold, 'heads')).toBe(false);
+    expect(await decide(hold, 'approve', 'hedda', ['heads'])).toEqual({ refused: 'NotAnApprover' });
+    await db.moveClock(151);
+    expect(await expire(hold)).toMatchObject({ status: 'pending', warned: true, escalatedTo: 'heads' });
+    expect(await expire(hold)).toMatchObject({ status: 'pending', warned: false });
+    expect(await shown(hold, 'heads')).toBe(true);
+    expect(await decide(hold, 'approve', 'hedda', ['heads'])).toMatchObject({ status: 'approved' });
+    await db.moveClock(0);
+    expect(await kinds(hold)).toEqual(['hold.warned', 'hold.approved']);
   });
 });

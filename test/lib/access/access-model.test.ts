@@ -40,7 +40,8 @@ describe('the example app', () => {
   it('bounds refunds by their amount', () => {
     const agent = access.agent('refunder');
     agent.assertCan(Access.callUnattended('issue_refund', usd(49_999)));
-    agent.assertCannot(Access.call('issue_refund', usd(50_000)));
+    agent.assertCan(Access.call('issue_refund', usd(50_000)));
+    agent.assertCannot(Access.callUnattended('issue_refund', usd(50_000)));
     agent.assertCannot(Access.read('customer.payment_method'));
     agent.assertCannot(Access.call('issue_refund', { charge_id: 'ch_1', amount: { currency: 'EUR', minorUnits: 1 } }));
   });
@@ -59,15 +60,15 @@ describe('an assertion that does not hold', () => {
     ['names the enforcer that refuses a column', /^AccessRefused: outreach-closer cannot read leads\.phone: Postgres grants its role no select on leads\.phone/, () => access.agent('outreach-closer').assertCan(Access.read('leads.phone'))],
     ['names what opens a column', /^AccessOpen: outreach-closer can read leads\.name: Postgres grants select on leads\.name to its role/, () => access.agent('outreach-closer').assertCannot(Access.read('leads.name'))],
     ['names what opens any of a table', /^AccessOpen: crm-tierer can write customer\.\*/, () => access.agent('crm-tierer').assertCannot(Access.write('customer.*'))],
-    ['says what the gate answers', /^AccessRefused: refunder cannot call issue_refund with .*: the gate answers deny: OutOfScope/, () => access.agent('refunder').assertCan(Access.call('issue_refund', usd(50_000)))],
+    ['says what the gate answers', /^AccessRefused: contract-clerk cannot call amend_contract with .*: the gate answers deny: OutOfScope/, () => access.agent('contract-clerk').assertCan(Access.call('amend_contract', { contract_id: 'K_1', payment_days: 120 }))],
     ['says that people are asked', /^AccessRefused: outreach-closer cannot call send_email unattended: every scope asks people: scope:\/\/outreach\.send\.cold\/call\/0, tier verify/, () => access.agent('outreach-closer').assertCan(Access.callUnattended('send_email'))],
     ['says that no scope calls it', /no scope of its card calls issue_refund/, () => access.agent('outreach-closer').assertCan(Access.call('issue_refund'))],
-    ['is of an action that is declared', /^ActionUnknown: got "send_fax"; the app declares issue_refund, send_email, update_tier/, () => access.agent('outreach-closer').assertCannot(Access.call('send_fax'))],
+    ['is of an action that is declared', /^ActionUnknown: got "send_fax"; the app declares amend_contract, issue_refund, send_email, update_tier/, () => access.agent('outreach-closer').assertCannot(Access.call('send_fax'))],
     ['is of an AWS action', /^ActionUnknown: got "s3GetObject", which is no AWS action/, () => access.agent('outreach-closer').assertCannot(Access.aws('s3GetObject'))],
     ['needs the whole call', /^AccessOpen: outreach-closer can call send_email with .*it cannot be ruled out, the call is not whole: ParameterMissing/, () => access.agent('outreach-closer').assertCannot(Access.call('send_email', { to: 'eve@example.com' }))],
     ['names the layer that refuses an AWS action', /^AccessRefused: refunder cannot s3:GetObject on \*: the role does not allow it/, () => access.agent('refunder').assertCan(Access.aws('s3:GetObject'))],
     ['names the rule that permits a call', /^AccessOpen: crm-tierer can call update_tier with .*: scope:\/\/crm\.update\.tier\/call\/0 permits it/, () => access.agent('crm-tierer').assertCannot(Access.call('update_tier', { customer_id: 'C_1', tier: 'free' }))],
-    ['is of an agent that is there', /^AgentUnknown: got "nobody"; the app has crm-tierer, outreach-closer, refunder/, () => { access.agent('nobody'); }],
+    ['is of an agent that is there', /^AgentUnknown: got "nobody"; the app has contract-clerk, crm-tierer, outreach-closer, refunder/, () => { access.agent('nobody'); }],
     ['names its table', /^ColumnUnnamed: a column is table\.column or table\.\*, got "phone"/, () => access.agent('refunder').assertCannot(Access.read('phone'))],
   ])('%s', (_what, message, assertion) => {
     expect(assertion).toThrow(message);

@@ -99,8 +99,8 @@ describe('synth refuses', () => {
 
   it('a card with a tier that the queue does not offer', () => {
     const { of, controls: made } = controls();
-    made.addAgent('Closer', { card: ScopeCard.fromObject(card((it) => { it.scopes[0].call[0].approval = { tier: 'same-day' }; })) });
-    expect(synth(of)).toMatch(/TierUnknown: .*got "same-day", the hold queue offers auto, standing, verify, human/);
+    made.addAgent('Closer', { card: ScopeCard.fromObject(card((it) => { it.scopes[0].call[0].approval = { tier: 'four-eyes' }; })) });
+    expect(synth(of)).toMatch(/TierUnknown: .*got "four-eyes", the hold queue offers auto, standing, verify, human, contract, same-day/);
   });
 
   it('a card whose holds nobody could decide', () => {

@@ -131,7 +131,7 @@ describe('what no target could enforce', () => {
     ['a failure found by the provenance of another action', /^FailureUndetected: .*got "issue_refund.charge_id"/, card((of) => { of['failure-modes'] = [{ bad: 'x', 'found-by': { provenance: 'issue_refund.charge_id' } }]; })],
     ['a failure found by half a name', /^FailureUndetected: .*got "send_email"/, card((of) => { of['failure-modes'] = [{ bad: 'x', 'found-by': { provenance: 'send_email' } }]; })],
     ['two reads of one table with different rows', /^BoundUnenforceable: scopes\[0\]\.read\[1\]\.rows: another read of leads has other rows/, card((of) => { of.scopes[0].read.push({ table: 'leads', columns: ['email'], rows: { lead_status: { equals: 'cold' } } }); })],
-    ['a tier that the queue does not offer', /^TierUnknown: .*got "same-day", the hold queue offers auto, standing, verify, human/, card((of) => { call(of).approval = { tier: 'same-day' }; })],
+    ['a tier that the queue does not offer', /^TierUnknown: .*got "four-eyes", the hold queue offers auto, standing, verify, human, contract, same-day/, card((of) => { call(of).approval = { tier: 'four-eyes' }; })],
     ['a window wider than the tier', /^TierLoosened: .*window: got 600 seconds, the tier allows 300/, card((of) => { call(of).approval.window = { minutes: 10 }; })],
     ['a tier too low for what cannot be undone', /^TierTooLow: .*got "verify", but the reverse of issue_refund is impossible; the lowest tier is human/, refunds((of) => { of.approval = { tier: 'verify' }; })],
     ['a tier too low for what can only be made up for', /^TierTooLow: .*got "auto", but the reverse of send_email is compensate/, card((of) => { call(of).approval = { tier: 'auto' }; })],
