@@ -108,7 +108,6 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const authoriser = new Authoriser(principals);
   const keyAliases = new Map<string, string>();
   const keyPolicies = new Map<string, PolicyDocument>();
-  const kms = new Kms(kept.keys, save, keyAliases, keyPolicies);
   const buckets = new Map<string, string>();
   const secrets = new SecretsManager(ACCOUNT, REGION, kept.secrets, save, (alias) => keyOf(keyAliases, keyPolicies, alias));
   let url = '';
@@ -124,7 +123,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   let database = '';
 
   const account: Account = {
-    id: ACCOUNT, region: REGION, assembly, folder, buckets, kms, principals, authoriser, secrets, functions, stateMachines, clusters, keyAliases, keyPolicies,
+    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, functions, stateMachines, clusters, keyAliases, keyPolicies,
     routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;
@@ -150,7 +149,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
     principals, authoriser, clock, region: REGION, answers, pageToken,
     services: {
       sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
-      s3: new S3(assembly, buckets), kms, ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION),
+      s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION),
       'execute-api': new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION),
     },
     page: () => statusPage(superuser as Pool, { evaluates: authoriser.evaluates, now: new Date(clock.now()) }),

@@ -1,9 +1,10 @@
 import { required } from '../database/connection';
 import { bundleDigest } from './bundle-digest';
 import { errorCode, sqlState } from './error-code';
-import { Image, seal } from './image';
+import type { Image } from './image';
+import { seal } from './sealed';
 import type { ActionContext } from './index';
-import type { ActionAnswer, ActionHandler, ActionRequest, ReversalAnswer, ReversalRequest } from './protocol';
+import type { ActionAnswer, ActionHandler, ActionRequest, ReversalAnswer, ReversalRequest, StageAnswer, Staged } from './protocol';
 import { Reversal, Undoing } from './reversal';
 import { Transaction } from './sql';
 
@@ -13,35 +14,55 @@ export interface Done {
   readonly image?: Image | undefined;
 }
 
+/** What an action does, as its declaration has it. */
+export interface Work {
+  /** @param staged what an approval was about, where there was one. */
+  run(parameters: unknown, context: ActionContext, staged?: Staged): Promise<Done>;
+  /** Fixes what would run, and looks at what is there now; writes nothing. */
+  stage?(parameters: unknown, context: ActionContext): Promise<Staged>;
+  readonly undoing?: Undoing | undefined;
+}
+
 /**
- * The Lambda handler of one action: calls, and reversals of them. The transaction commits when the work returns and rolls back when it
- * throws; what it threw is answered as an error with its name only, since its text may quote what must not be logged.
+ * The Lambda handler of one action: calls, what is staged of them, and reversals. The transaction commits when the work returns and rolls back
+ * when it throws; what it threw is answered as an error with its name only, since its text may quote what must not be logged.
  */
-export function actionHandler(work: (parameters: unknown, context: ActionContext) => Promise<Done>, undoing?: Undoing): ActionHandler {
-  const handle = async (request: ActionRequest | ReversalRequest): Promise<ActionAnswer | ReversalAnswer> => {
-    if (!('items' in request)) return act(request, work);
-    if (!undoing) throw new Error('ReverseMissing: this action cannot be undone');
-    return { ...await new Reversal(request, undoing, readSecret).run(), bundleDigest: bundleDigest() };
+export function actionHandler(work: Work): ActionHandler {
+  const handle = async (request: ActionRequest | ReversalRequest): Promise<ActionAnswer | StageAnswer | ReversalAnswer> => {
+    if (!('items' in request)) return request.stage ? stage(request, work) : act(request, work);
+    if (!work.undoing) throw new Error('ReverseMissing: this action cannot be undone');
+    return { ...await new Reversal(request, work.undoing, readSecret).run(), bundleDigest: bundleDigest() };
   };
   return handle as ActionHandler; // an answer is of its request's kind
 }
 
-async function act(request: ActionRequest, work: (parameters: unknown, context: ActionContext) => Promise<Done>): Promise<ActionAnswer> {
-  const sql = new Transaction({ resourceArn: required('CLUSTER_ARN'), database: required('DATABASE_NAME'), secretArn: request.loginSecretArn });
+async function stage(request: ActionRequest, work: Work): Promise<StageAnswer> {
+  const sql = transactionOf(request);
+  try {
+    return { staged: await work.stage?.(JSON.parse(request.parameters), contextOf(request, sql, [])) ?? {} };
+  } catch (error) {
+    report(request, error);
+    return { error: errorCode(error) };
+  } finally {
+    await sql.rollback().catch(() => undefined); // it ends by itself
+  }
+}
+
+const transactionOf = ({ loginSecretArn }: ActionRequest): Transaction => new Transaction({ resourceArn: required('CLUSTER_ARN'), database: required('DATABASE_NAME'), secretArn: loginSecretArn });
+
+function contextOf({ decisionId, justification }: ActionRequest, sql: Transaction, writes: string[]): ActionContext {
+  return { idempotencyKey: decisionId, sql, secret: readSecret, wrote: (kind, id) => { writes.push(`${kind}:${id}`); }, ...(justification === null ? {} : { justification }) };
+}
+
+async function act(request: ActionRequest, work: Work): Promise<ActionAnswer> {
+  const sql = transactionOf(request);
   const writes: string[] = [];
-  const context: ActionContext = {
-    idempotencyKey: request.decisionId,
-    sql,
-    secret: readSecret,
-    wrote: (kind, id) => { writes.push(`${kind}:${id}`); },
-    ...(request.justification === null ? {} : { justification: request.justification }),
-  };
   let result: unknown;
   try {
-    const done = await work(JSON.parse(request.parameters), context);
+    const done = await work.run(JSON.parse(request.parameters), contextOf(request, sql, writes), request.staged);
     result = done.result;
     if (done.image) {
-      await sql.many`select undo.keep(${request.decisionId}::uuid, ${await seal(request.decisionId, done.image)})`;
+      await sql.many`select undo.keep(${request.decisionId}::uuid, ${await seal('before-image', request.decisionId, done.image)})`;
     }
   } catch (error) {
     await sql.rollback().catch(() => undefined); // the transaction ends by itself; the first error is the one to tell

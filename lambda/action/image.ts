@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { required } from '../database/connection';
 import type { Look } from './look';
 
 /** What a reverse needs of a write, and what must still be there for it to be safe. */
@@ -9,51 +7,4 @@ export interface Image {
   readonly before: unknown;
   readonly after?: Look;
   readonly result: unknown;
-}
-
-/** A key of KMS, as it encrypts and as it is kept: nobody reads an image without asking KMS. */
-interface DataKey {
-  readonly plain: Uint8Array;
-  readonly wrapped: string;
-}
-
-/** How long one key seals: KMS is asked once in a while, and not for every write. */
-const SEALS_FOR_MS = 5 * 60_000;
-
-let sealing: { readonly key: DataKey; readonly until: number } | undefined;
-const opened = new Map<string, Uint8Array>();
-
-/** Of what the key is, where KMS is asked; a ciphertext of another control plane or use does not open. */
-const context = (): Record<string, string> => ({ controls: required('CONTROLS_NAME'), use: 'before-image' });
-
-/** Seals an image to its decision, as JWE (RFC 7516): AES-256-GCM, the data key wrapped by KMS in the header. */
-export async function seal(decisionId: string, image: Image): Promise<string> {
-  const { CompactEncrypt } = await import('jose');
-  if (!sealing || sealing.until < Date.now()) sealing = { key: await newKey(), until: Date.now() + SEALS_FOR_MS };
-  return new CompactEncrypt(Buffer.from(JSON.stringify(image))).setProtectedHeader({ alg: 'dir', enc: 'A256GCM', key: sealing.key.wrapped, decision: decisionId, jti: randomUUID() }).encrypt(sealing.key.plain);
-}
-
-/** Opens an image, or says that it is not of this decision. */
-export async function open(decisionId: string, sealed: string): Promise<Image> {
-  const { compactDecrypt, decodeProtectedHeader } = await import('jose');
-  const { key, decision } = decodeProtectedHeader(sealed) as { readonly key?: unknown; readonly decision?: unknown };
-  if (decision !== decisionId || typeof key !== 'string') throw new Error('ImageForeign: the image is of another decision');
-  const { plaintext } = await compactDecrypt(sealed, await openedKey(key));
-  return JSON.parse(Buffer.from(plaintext).toString('utf8')) as Image;
-}
-
-async function newKey(): Promise<DataKey> {
-  const { GenerateDataKeyCommand, KMSClient } = await import('@aws-sdk/client-kms');
-  const { Plaintext, CiphertextBlob } = await new KMSClient({}).send(new GenerateDataKeyCommand({ KeyId: `alias/${required('CONTROLS_NAME')}`, KeySpec: 'AES_256', EncryptionContext: context() }));
-  return { plain: Plaintext as Uint8Array, wrapped: Buffer.from(CiphertextBlob as Uint8Array).toString('base64') };
-}
-
-async function openedKey(wrapped: string): Promise<Uint8Array> {
-  const known = opened.get(wrapped);
-  if (known) return known;
-  const { DecryptCommand, KMSClient } = await import('@aws-sdk/client-kms');
-  const { Plaintext } = await new KMSClient({}).send(new DecryptCommand({ KeyId: `alias/${required('CONTROLS_NAME')}`, CiphertextBlob: Buffer.from(wrapped, 'base64'), EncryptionContext: context() }));
-  if (opened.size >= 100) opened.clear();
-  opened.set(wrapped, Plaintext as Uint8Array);
-  return Plaintext as Uint8Array;
 }

@@ -9,7 +9,8 @@ import { actionHandler } from './handler';
 import type { Image } from './image';
 import { lookAt } from './look';
 import type { Parameters, Values } from './parameters';
-import type { ActionHandler } from './protocol';
+import { canonicalJson } from '../../lib/scope/canonical-json';
+import type { ActionHandler, Staged } from './protocol';
 import type { Undoing } from './reversal';
 import type { Sql } from './sql';
 
@@ -71,7 +72,7 @@ interface Declaration<P extends Parameters> {
 }
 
 /** An action that changes something. */
-export interface WriteDeclaration<P extends Parameters, Before, Result> extends Declaration<P> {
+export interface WriteDeclaration<P extends Parameters, Before, Result, Resolved = undefined> extends Declaration<P> {
   /** How far the effect reaches: `internal`, `outward` (out of our systems, money, contracts), `destructive`, or `privileged` (publishing, credentials, rights). */
   readonly reach: Reach;
   /** Words in a trusted request that ask for it, such as `pay back`; a call that no words ask for is held. */
@@ -81,7 +82,12 @@ export interface WriteDeclaration<P extends Parameters, Before, Result> extends 
    * looks, and sees everything that `execute` changes.
    */
   readonly before: (parameters: Values<P>, context: ActionContext) => Promise<Before>;
-  readonly execute: (parameters: Values<P>, context: ActionContext, before: NoInfer<Before>) => Promise<Result>;
+  /**
+   * Fixes whatever else decides what runs, such as recipients, a rendered text, attachments by digest. Of a call that is held it is asked when the hold is
+   * staged: people are shown it, their approval is bound to it, and it runs as it was. It only looks.
+   */
+  readonly resolve?: (parameters: Values<P>, context: ActionContext) => Promise<Resolved>;
+  readonly execute: (parameters: Values<P>, context: ActionContext, before: NoInfer<Before>, resolved: NoInfer<Resolved>) => Promise<Result>;
   readonly reverse: Reverse<P, NoInfer<Before>, NoInfer<Result>>;
 }
 
@@ -107,20 +113,29 @@ export interface Action<P extends Parameters = Parameters, Result = unknown> {
 }
 
 /** Declares an action that changes something: parameters, before-image, effect and reverse, in one file. */
-export function defineAction<const P extends Parameters, Before, Result>(declaration: WriteDeclaration<P, Before, Result>): Action<P, Result> {
-  const { before, execute, reverse } = declaration;
-  const run = async (parameters: Values<P>, context: ActionContext): Promise<{ result: Result; image: Before }> => {
+export function defineAction<const P extends Parameters, Before, Result, Resolved = undefined>(declaration: WriteDeclaration<P, Before, Result, Resolved>): Action<P, Result> {
+  const { before, execute, reverse, resolve } = declaration;
+  const run = async (parameters: Values<P>, context: ActionContext, staged?: Staged): Promise<{ result: Result; image: Before }> => {
     const image = await before(parameters, context);
-    return { image, result: await execute(parameters, context, image) };
+    if (staged?.shown && canonicalJson(staged.shown) !== canonicalJson({ found: image })) throw new Error('ChangedSinceShown: what the approval was about has changed since');
+    const resolved = (staged ? staged.resolved : await resolve?.(parameters, context)) as Resolved;
+    return { image, result: await execute(parameters, context, image, resolved) };
   };
   return {
     ...described(declaration, 'write', declaration.reach, declaration.asks, reverseManifest(reverse)),
-    handler: actionHandler(async (parameters, context) => {
-      const { result, image } = await run(parameters as Values<P>, context);
-      if (reverse.impossible !== undefined) return { result };
-      const after = reverse.restore && await lookAt(() => before(parameters as Values<P>, context));
-      return { result, image: { parameters, before: image, result, ...(after ? { after } : {}) } };
-    }, undoingOf(declaration.parameters, before, reverse)),
+    handler: actionHandler({
+      async run(parameters, context, staged) {
+        const { result, image } = await run(parameters as Values<P>, context, staged);
+        if (reverse.impossible !== undefined) return { result };
+        const after = reverse.restore && await lookAt(() => before(parameters as Values<P>, context));
+        return { result, image: { parameters, before: image, result, ...(after ? { after } : {}) } };
+      },
+      async stage(parameters, context) {
+        const shown = await lookAt(() => before(parameters as Values<P>, context));
+        return { shown, ...(resolve ? { resolved: await resolve(parameters as Values<P>, context) } : {}) };
+      },
+      undoing: undoingOf(declaration.parameters, before, reverse),
+    }),
     async rehearse(parameters, context) {
       const { image, result } = await run(parameters, context);
       const undo = { before: image, result, parameters };
@@ -141,7 +156,7 @@ export function defineAction<const P extends Parameters, Before, Result>(declara
 export function defineQuery<const P extends Parameters, Result>(declaration: QueryDeclaration<P, Result>): Action<P, Result> {
   return {
     ...described(declaration, 'read', declaration.reach ?? 'internal', [], undefined),
-    handler: actionHandler(async (parameters, context) => ({ result: await declaration.execute(parameters as Values<P>, context) })),
+    handler: actionHandler({ run: async (parameters, context) => ({ result: await declaration.execute(parameters as Values<P>, context) }) }),
     async rehearse(parameters, context) {
       return { result: await declaration.execute(parameters, context), undo: () => Promise.resolve(true) };
     },

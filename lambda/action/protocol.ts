@@ -1,3 +1,5 @@
+import type { Look } from './look';
+
 /** What the executor sends to an action's function, and to the handler of gated reads. */
 export interface ActionRequest {
   readonly decisionId: string;
@@ -8,9 +10,27 @@ export interface ActionRequest {
   /** The exact text that was decided on. */
   readonly parameters: string;
   readonly justification: string | null;
+  /** Whether only to fix what would run, and to look at what is there now. */
+  readonly stage?: true;
+  /** Of an approved hold: what was fixed and shown when it was staged. */
+  readonly staged?: Staged;
   /** Of a gated read: the quoted table and the columns of the card. */
   readonly table?: string;
   readonly columns?: readonly string[];
+}
+
+/** What is fixed when a hold is staged, before anybody is asked. */
+export interface Staged {
+  /** What `resolve` made of the parameters: it runs as it is. */
+  readonly resolved?: unknown;
+  /** What `before` saw: an approval is about that, and runs nothing when something else is there. */
+  readonly shown?: Look;
+}
+
+/** What comes back of staging. */
+export interface StageAnswer {
+  readonly staged?: Staged;
+  readonly error?: string;
 }
 
 /** What comes back: a result, or an error that the action raised, with whatever it wrote before. */
@@ -57,6 +77,7 @@ export interface ReversalAnswer {
 
 /** The Lambda handler of an action. */
 export interface ActionHandler {
-  (request: ActionRequest): Promise<ActionAnswer>;
+  (request: ActionRequest & { readonly stage?: never }): Promise<ActionAnswer>;
+  (request: ActionRequest & { readonly stage: true }): Promise<StageAnswer>;
   (request: ReversalRequest): Promise<ReversalAnswer>;
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { required } from '../database/connection';
 import { errorCode } from './error-code';
-import { Image, open } from './image';
+import type { Image } from './image';
+import { open } from './sealed';
 import type { ActionContext } from './index';
 import { lookAt } from './look';
 import type { ReversalItem, ReversalRequest, ReversalResult } from './protocol';
@@ -131,7 +132,7 @@ export class Reversal {
   private async image(decision: string): Promise<Image> {
     const sealed = this.images.get(decision);
     if (sealed === undefined) throw new Error('ImageGone: there is no image of this decision any more');
-    const image = this.opened.get(decision) ?? open(decision, sealed);
+    const image = this.opened.get(decision) ?? open<Image>('before-image', decision, sealed);
     this.opened.set(decision, image);
     return image;
   }

@@ -8,7 +8,7 @@ create schema hold;
 create table gate.call (
   decision_id uuid primary key, run_id text not null, call_id text not null, agent text not null, action text not null,
   parameters text not null, salt bytea not null, digest text not null, environment text not null, manifest_digest text, bundle_digest text, rule_id text, row_rule text, row_key text, verdict text not null check (verdict in ('permit', 'hold', 'deny')),
-  answer text not null, result text, status text not null, justification text, at timestamptz not null, unique (run_id, call_id)
+  answer text not null, result text, status text not null, justification text, at timestamptz not null, staged text, unique (run_id, call_id)
 );
 
 -- The single-use claim without which nothing runs.
@@ -41,15 +41,16 @@ create index on gate.value (decision_id);
 create table hold.hold (
   hold_id uuid primary key, decision_id uuid not null unique references gate.call, run_id text not null, agent text not null, action text not null,
   tier text not null, kind text not null check (kind in ('verify', 'human')), approvers text[] not null, people int not null, digest text not null,
-  staged_at timestamptz not null, hold_until timestamptz not null, warn_at timestamptz not null, escalate_to text, warned boolean not null default false,
+  staged_at timestamptz not null, hold_until timestamptz not null, warn_at timestamptz not null, escalate_to text, warned boolean not null default false, staged boolean not null default false,
   status text not null default 'pending' check (status in ('pending', 'approved', 'rejected', 'expired', 'cancelled')), token text
 );
 
 create index on hold.hold (agent) where status = 'pending';
 
+-- The authentication code is made with a key that no login has: an approval that somebody wrote here by hand runs nothing.
 create table hold.verdict (
   hold_id uuid not null references hold.hold, person text not null, verdict text not null check (verdict in ('approve', 'reject')),
-  reason text not null, signed_in text not null, at timestamptz not null, primary key (hold_id, person)
+  reason text not null, signed_in text not null, at timestamptz not null, code text not null, primary key (hold_id, person)
 );
 
 -- One entry of a run. `p_of` are the columns that some kinds have and others have not: decision, action, reference, approver, outcome.
@@ -305,6 +306,10 @@ begin
   return v_answer;
 end $$;
 
+-- What an approval and a ticket are bound to: the parameters and, of a hold, what was fixed and shown when it was staged.
+create function gate.digest(p_salt bytea, p_parameters text, p_staged text) returns text language sql immutable as
+  $$ select encode(sha256(p_salt || convert_to(p_parameters || coalesce(E'\n' || p_staged, ''), 'UTF8')), 'hex') $$;
+
 -- Spends a ticket. Everything that could have changed since the verdict is asked again in this transaction; a refusal settles the
 -- ticket, so it cannot be tried twice.
 create function gate.redeem(p_decision uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -333,7 +338,7 @@ begin
     when (select s.approved_by from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment) is null then 'CardNotApproved'
     when v_ticket.issued_for = 'permit' and v_run.expires_at <= controls.now() then 'RunExpired'
     when v_tool is null then 'ActionChanged'
-    when v_ticket.digest is distinct from v_call.digest or v_call.digest is distinct from encode(sha256(v_call.salt || convert_to(v_call.parameters, 'UTF8')), 'hex') then 'DigestChanged'
+    when v_ticket.digest is distinct from v_call.digest or v_call.digest is distinct from gate.digest(v_call.salt, v_call.parameters, v_call.staged) then 'DigestChanged'
     when v_tool ->> 'kind' = 'action' and (v_action.manifest_digest is distinct from v_call.manifest_digest or v_action.bundle_digest is distinct from v_call.bundle_digest) then 'ActionChanged'
     when v_call.row_rule is not null and not gate.row_holds(v_call.row_rule, v_call.row_key) then 'RowChanged'
   end;
@@ -344,7 +349,7 @@ begin
   end if;
   update gate.call set status = 'executing' where decision_id = p_decision;
   return json_build_object('decisionId', p_decision, 'agent', v_call.agent, 'run', v_call.run_id, 'action', v_call.action, 'kind', v_tool ->> 'kind', 'table', v_tool ->> 'table', 'columns', v_tool -> 'columns',
-    'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'justification', v_call.justification,
+    'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'staged', v_call.staged, 'justification', v_call.justification,
     'request', case when v_run.request_trusted then v_run.request end, 'effect', v_tool ->> 'effect', 'returns', v_tool -> 'returns',
     'registered', (select s.compiled::json -> 'counterparties' -> 'values' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment),
     'redact', (select s.compiled::json -> 'redact' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment));
@@ -353,7 +358,7 @@ end $$;
 create function gate.settle(p_call gate.call, p_run controls.run, p_status text, p_result text, p_writes json, p_more json) returns void language plpgsql as $$
 begin
   update gate.ticket set settled_at = controls.now() where decision_id = p_call.decision_id;
-  update gate.call set status = p_status, result = p_result where decision_id = p_call.decision_id;
+  update gate.call set status = p_status, result = p_result, staged = null where decision_id = p_call.decision_id;
   -- A failed or unknown outcome keeps its reservation: it may have had an effect.
   -- What a person approved, the person vouched for: also what an agent had stored before without anybody's word.
   if p_status <> 'refused' and p_call.verdict = 'hold' then

@@ -37,8 +37,34 @@ end $$;
 -- How long is left until something is to be done: people warned, or the window ended.
 create function hold.open(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('holdId', hold_id, 'status', status, 'secondsLeft', greatest(1, ceil(extract(epoch from case when warned then hold_until else warn_at end - controls.now())))::int,
-    'verifiable', status = 'pending' and kind = 'verify' and not exists (select from hold.opinion o where o.hold_id = p_hold)) from hold.hold where hold_id = p_hold
+    'staging', status = 'pending' and not staged, 'verifiable', status = 'pending' and kind = 'verify' and not exists (select from hold.opinion o where o.hold_id = p_hold)) from hold.hold where hold_id = p_hold
 $$;
+
+-- What is to be fixed before anybody is asked, and by whom.
+create function hold.to_stage(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('decisionId', c.decision_id, 'agent', h.agent, 'action', h.action, 'function', a.function_name, 'loginSecretArn', g.secret_arn, 'parameters', c.parameters, 'justification', c.justification)
+  from hold.hold h join gate.call c using (decision_id) join controls.agent g on g.name = h.agent left join controls.action a on a.name = h.action where h.hold_id = p_hold and h.status = 'pending' and not h.staged
+$$;
+
+-- Fixes the bytes that people are asked about, once: from here on the digest covers them. What cannot be fixed is not asked about, and is cancelled.
+create function hold.stage(p_hold uuid, p_staged text, p_resolved text, p_error text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_hold hold.hold;
+begin
+  select * into v_hold from hold.hold where hold_id = p_hold for update;
+  if not found then return json_build_object('refused', 'HoldUnknown'); end if;
+  if v_hold.status <> 'pending' or v_hold.staged then return json_build_object('status', v_hold.status); end if;
+  if p_error is not null then
+    update hold.hold set status = 'cancelled' where hold_id = p_hold returning * into v_hold;
+    perform hold.cancel(v_hold);
+    perform hold.entry('hold.cancelled', v_hold, 'cancelled', null, jsonb_build_object('reason', p_error), null);
+    return json_build_object('status', 'cancelled');
+  end if;
+  update gate.call set staged = p_staged, digest = gate.digest(salt, parameters, p_staged) where decision_id = v_hold.decision_id;
+  update hold.hold set staged = true, digest = (select digest from gate.call where decision_id = v_hold.decision_id) where hold_id = p_hold returning * into v_hold;
+  perform hold.entry('hold.staged', v_hold, 'staged', null, '{}', p_resolved);
+  return json_build_object('status', 'pending');
+end $$;
 
 -- Leaves the state machine's task token beside the hold. When the hold is decided already, says so instead.
 create function hold.attend(p_hold uuid, p_token text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
@@ -58,12 +84,12 @@ create function hold.is_for(p_hold hold.hold, p_groups text) returns boolean lan
 $$;
 
 -- Counts one verdict of somebody who may give it, on a row that the caller has locked.
-create function hold.count_verdict(p_hold hold.hold, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text) returns text language plpgsql as $$
+create function hold.count_verdict(p_hold hold.hold, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text, p_code text) returns text language plpgsql as $$
 declare
   v_hold hold.hold := p_hold;
   v_approvals int;
 begin
-  insert into hold.verdict values (v_hold.hold_id, p_person, p_verdict, p_reason, p_signed_in, controls.now());
+  insert into hold.verdict values (v_hold.hold_id, p_person, p_verdict, p_reason, p_signed_in, controls.now(), p_code);
   v_approvals := (select count(*) from hold.verdict where hold_id = v_hold.hold_id and verdict = 'approve');
   if p_verdict = 'reject' then
     update hold.hold set status = 'rejected' where hold_id = v_hold.hold_id returning * into v_hold;
@@ -79,7 +105,7 @@ begin
 end $$;
 
 -- One verdict of one person. The clock is read after the row is locked, so an approval that waited past the end has no effect.
-create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text)
+create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text, p_code text)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_hold hold.hold;
@@ -101,27 +127,28 @@ begin
     when v_hold.status <> 'pending' then case v_hold.status when 'expired' then 'HoldExpired' else 'AlreadyDecided' end
     when v_hold.hold_until <= controls.now() then 'HoldExpired'
     when (select c.verdict from gate.call c where c.decision_id = v_hold.decision_id) is distinct from 'hold' then 'NotHeld'
+    when not v_hold.staged then 'NotStaged'
     when v_hold.digest <> p_digest then 'DigestMismatch'
   end;
   if v_refused is not null then
     perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', p_person), null);
     return json_build_object('refused', v_refused);
   end if;
-  if v_mine.person is null then return hold.count_verdict(v_hold, p_verdict, p_person, p_groups, p_signed_in, p_reason); end if;
+  if v_mine.person is null then return hold.count_verdict(v_hold, p_verdict, p_person, p_groups, p_signed_in, p_reason, p_code); end if;
   return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
 end $$;
 
 -- What a verifier is shown: the proposal as it is staged, and what a trusted request says. Nothing of what the agent says for itself.
 create function hold.proposal(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('holdId', h.hold_id, 'agent', h.agent, 'action', h.action, 'tier', h.tier, 'digest', h.digest, 'parameters', c.parameters::json, 'request', case when r.request_trusted then r.request end,
+  select json_build_object('holdId', h.hold_id, 'decisionId', h.decision_id, 'agent', h.agent, 'action', h.action, 'tier', h.tier, 'digest', h.digest, 'parameters', c.parameters::json, 'staged', c.staged, 'request', case when r.request_trusted then r.request end,
     'declaration', (select a.manifest::json from controls.action a where a.name = h.action))
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
-  where h.hold_id = p_hold and h.status = 'pending' and h.kind = 'verify' and h.hold_until > controls.now() and not exists (select from hold.opinion o where o.hold_id = p_hold)
+  where h.hold_id = p_hold and h.status = 'pending' and h.staged and h.kind = 'verify' and h.hold_until > controls.now() and not exists (select from hold.opinion o where o.hold_id = p_hold)
 $$;
 
 -- Takes a verifier's answer. It may approve what its tier lets it approve, and refuse; where it is unsure people decide. It counts as one of
 -- those who must agree, and never as two.
-create function hold.verify(p_hold uuid, p_digest text, p_verdict text, p_reason text, p_version text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function hold.verify(p_hold uuid, p_digest text, p_verdict text, p_reason text, p_version text, p_code text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_hold hold.hold;
 begin
@@ -138,13 +165,13 @@ begin
     perform hold.entry('verifier.unsure', v_hold, 'unsure', null, json_build_object('version', p_version)::jsonb, audit.canonical(json_build_object('reason', p_reason)));
     return json_build_object('status', v_hold.status);
   end if;
-  return hold.count_verdict(v_hold, p_verdict, 'verifier:' || v_hold.tier, '[]', 'verifier ' || coalesce(p_version, ''), p_reason);
+  return hold.count_verdict(v_hold, p_verdict, 'verifier:' || v_hold.tier, '[]', 'verifier ' || coalesce(p_version, ''), p_reason, p_code);
 end $$;
 
 -- A cancelled call had no effect: its reservations are free again.
 create function hold.cancel(p_hold hold.hold) returns void language plpgsql as $$
 begin
-  update gate.call set status = p_hold.status where decision_id = p_hold.decision_id;
+  update gate.call set status = p_hold.status, staged = null where decision_id = p_hold.decision_id;
   update gate.usage set released = true where decision_id = p_hold.decision_id;
 end $$;
 
@@ -195,21 +222,22 @@ declare
 begin
   if v_hold.hold_id is null then return json_build_object('refused', 'HoldUnknown'); end if;
   if v_hold.status <> 'approved' then return json_build_object('refused', 'NotApproved'); end if;
-  return gate.redeem(v_hold.decision_id);
+  -- Who approved, with what proves it: the executor asks the key, and not this table.
+  return gate.redeem(v_hold.decision_id)::jsonb || jsonb_build_object('people', v_hold.people, 'digest', v_hold.digest, 'approvals', (select json_agg(json_build_object('person', person, 'code', code)) from hold.verdict where hold_id = p_hold and verdict = 'approve'));
 end $$;
 
 -- What waits for these groups: no payload, so that no call can make the list too large to read.
 create function hold.list(p_groups text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(json_agg(json_build_object('holdId', h.hold_id, 'agent', h.agent, 'action', h.action, 'tier', h.tier, 'stagedAt', h.staged_at, 'holdUntil', h.hold_until) order by h.hold_until), '[]')
-  from (select * from hold.hold h where h.status = 'pending' and h.hold_until > controls.now() and hold.is_for(h, p_groups) order by h.hold_until limit 100) h
+  from (select * from hold.hold h where h.status = 'pending' and h.staged and h.hold_until > controls.now() and hold.is_for(h, p_groups) order by h.hold_until limit 100) h
 $$;
 
 -- What an approver is shown of one: the exact bytes and their digest, what was asked, and where it stands.
 create function hold.show(p_groups text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('holdId', h.hold_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
-    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'justification', c.justification, 'request', r.request, 'approvers', h.approvers, 'people', h.people)
+  select json_build_object('holdId', h.hold_id, 'decisionId', h.decision_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
+    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'staged', c.staged, 'justification', c.justification, 'request', r.request, 'approvers', h.approvers, 'people', h.people)
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
-  where h.hold_id = p_hold and hold.is_for(h, p_groups)
+  where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups)
 $$;
 
 grant usage on schema gate to {{role.broker}}, {{role.gate}}, {{role.executor}};
@@ -222,10 +250,10 @@ grant execute on function gate.ask(text, text, text, text), gate.start_run(text,
 
 grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.provenance(text, text), gate.refuse(text, text) to {{role.gate}};
 
-grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text, text, text, text), hold.claim(uuid) to {{role.executor}};
+grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text, text, text, text), hold.claim(uuid), hold.to_stage(uuid), hold.stage(uuid, text, text, text) to {{role.executor}};
 
-grant execute on function hold.decide(uuid, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
+grant execute on function hold.decide(uuid, text, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
 
 grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid), hold.told(uuid) to {{role.expiry}};
 
-grant execute on function hold.proposal(uuid), hold.verify(uuid, text, text, text, text) to {{role.verifier}};
+grant execute on function hold.proposal(uuid), hold.verify(uuid, text, text, text, text, text) to {{role.verifier}};

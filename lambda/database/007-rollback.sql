@@ -130,7 +130,7 @@ begin
   insert into undo.rollback values (v_rollback, p_person, controls.now());
   insert into undo.reversal select (r).* from unnest(v_all) r;
   if v_hold is null then insert into gate.ticket select decision_id, digest, 'permit', controls.now() from gate.call where decision_id = v_rollback;
-  else insert into hold.hold select v_hold, v_rollback, v_run.run_id, v_run.agent, 'rollback', v_tier, v_kind, v_approvers, v_people, digest, controls.now(), v_until, v_warn, v_escalate from gate.call where decision_id = v_rollback; end if;
+  else insert into hold.hold select v_hold, v_rollback, v_run.run_id, v_run.agent, 'rollback', v_tier, v_kind, v_approvers, v_people, digest, controls.now(), v_until, v_warn, v_escalate, false, true from gate.call where decision_id = v_rollback; end if;
   return json_strip_nulls(json_build_object('verdict', v_verdict, 'rollback', v_rollback, 'holdId', v_hold, 'holdUntil', v_until, 'reasons', v_reasons, 'reversals', cardinality(v_all)));
 end $$;
 

@@ -7,13 +7,16 @@ import { canonicalJson } from '../../lib/scope/canonical-json';
 import type { ReturnedField } from '../../lib/scope/manifest';
 import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
+import { openStaged } from '../hold/staged';
+import { isCodeOf } from '../hold/verdict-code';
 import { advance, Advanced, look } from './rollback';
+import { stage } from './stage';
 import { KnownValue, returnedValues, UNREADABLE } from '../provenance/returned';
 
 /** A permitted call, or an approved hold. Ids only: everything else is in Postgres, where nobody between here and there can change it. */
-type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string } | { readonly rollback: string } | { readonly look: string };
+type ExecutorEvent = { readonly decisionId: string } | { readonly holdId: string } | { readonly rollback: string } | { readonly look: string } | { readonly stage: string };
 
-interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
+interface Redeemed extends Omit<ActionRequest, 'table' | 'columns' | 'stage' | 'staged'> {
   readonly refused?: string;
   readonly kind: 'action' | 'read' | 'sql' | 'rollback';
   readonly function: string | null;
@@ -28,6 +31,11 @@ interface Redeemed extends Omit<ActionRequest, 'table' | 'columns'> {
   readonly redact: readonly string[] | null;
   readonly salt: string;
   readonly digest: string;
+  /** Of a hold: what was fixed and shown, sealed. */
+  readonly staged: string | null;
+  /** Of a hold: how many people had to approve, and who did, with what proves it. */
+  readonly people?: number;
+  readonly approvals?: readonly { readonly person: string; readonly code: string }[] | null;
 }
 
 type Outcome = { readonly status: 'executed' | 'failed' | 'unknown'; readonly answer: ActionAnswer };
@@ -35,12 +43,18 @@ type Outcome = { readonly status: 'executed' | 'failed' | 'unknown'; readonly an
 /** Redeems the ticket, invokes the action once, and records what came of it; or goes on with a rollback that has begun. */
 export async function handler(event: ExecutorEvent, { getRemainingTimeInMillis }: { readonly getRemainingTimeInMillis: () => number }): Promise<object> {
   if ('look' in event) return look(event.look);
+  if ('stage' in event) return stage(event.stage);
   if ('rollback' in event) return advanced(event.rollback, getRemainingTimeInMillis);
   const ticket = 'holdId' in event
     ? await callFunction<Redeemed>('hold.claim', { hold: arg.uuid(event.holdId) })
     : await callFunction<Redeemed>('gate.redeem', { decision: arg.uuid(event.decisionId) });
   if (ticket.refused !== undefined) return { status: 'refused', refused: ticket.refused };
 
+  if ('holdId' in event && !await isApproved(event.holdId, ticket)) {
+    await callFunction('gate.outcome', { decision: arg.uuid(ticket.decisionId), status: arg.text('failed'), result: arg.text('{"error":"ApprovalForged"}'), writes: arg.text('[]'), bundle: arg.text(null), redacted: arg.text('[]'), values: arg.text('[]'), clock: arg.text(new Date().toISOString()) });
+    await anchorSoon();
+    return { status: 'refused', refused: 'ApprovalForged' };
+  }
   if (ticket.kind === 'rollback') return advanced(ticket.decisionId, getRemainingTimeInMillis);
 
   const outcome = await invoke(ticket);
@@ -58,6 +72,13 @@ export async function handler(event: ExecutorEvent, { getRemainingTimeInMillis }
   await anchorSoon();
   if ('holdId' in event) return { status: outcome.status }; // what the state machine is told stands in its history
   return outcome.status === 'executed' ? { status: 'executed', result: given.value } : { status: outcome.status, error: answer.error };
+}
+
+/** Whether as many different people as it takes approved these very bytes: the key says so, whatever stands in the table. */
+async function isApproved(hold: string, { digest, people = 1, approvals }: Redeemed): Promise<boolean> {
+  const proven = new Set<string>();
+  for (const { person, code } of approvals ?? []) if (await isCodeOf({ hold, digest, person }, code)) proven.add(person);
+  return proven.size >= people;
 }
 
 async function advanced(rollback: string, timeLeft: () => number): Promise<Advanced> {
@@ -96,11 +117,12 @@ function withoutColumns({ value, kinds }: { readonly value: unknown; readonly ki
 async function invoke(ticket: Redeemed): Promise<Outcome> {
   const none = { writes: [], bundleDigest: null };
   // The bytes that run are the bytes that were decided on, whoever wrote to the table since.
-  const digest = createHash('sha256').update(Buffer.from(ticket.salt, 'hex')).update(ticket.parameters, 'utf8').digest('hex');
+  const digest = createHash('sha256').update(Buffer.from(ticket.salt, 'hex')).update(ticket.parameters + (ticket.staged === null ? '' : `\n${ticket.staged}`), 'utf8').digest('hex');
   if (digest !== ticket.digest) return { status: 'failed', answer: { ...none, error: 'DigestChanged' } };
   const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const { decisionId, agent, action, loginSecretArn, parameters, justification, table, columns } = ticket;
-  const request: ActionRequest = { decisionId, agent, action, loginSecretArn, parameters, justification, ...(table !== null && columns ? { table, columns } : {}) };
+  const staged = ticket.staged === null ? undefined : await openStaged(decisionId, ticket.staged);
+  const request: ActionRequest = { decisionId, agent, action, loginSecretArn, parameters, justification, ...(staged ? { staged } : {}), ...(table !== null && columns ? { table, columns } : {}) };
   try {
     // One attempt: the SDK's retries could run an effect twice.
     const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({

@@ -15,6 +15,8 @@ interface Hold {
   readonly agent?: string;
   readonly holdUntil?: string;
   readonly secondsLeft?: number;
+  /** Whether its bytes are not fixed yet. */
+  readonly staging?: boolean;
   /** Whether the tier lets a verifier answer, and none has yet. */
   readonly verifiable?: boolean;
   /** Whether no execution attended it before. */
@@ -36,7 +38,7 @@ export async function handler(event: ExpiryEvent): Promise<object> {
   switch (event.step) {
     case 'open': {
       const hold = known(await callFunction<Hold | null>('hold.open', { hold: arg.uuid(holdId) }), holdId);
-      return { holdId, status: hold.status, secondsLeft: hold.secondsLeft, asks: hold.verifiable === true && process.env.VERIFIER === 'true' ? 'verifier' : 'people' };
+      return { holdId, status: hold.status, secondsLeft: hold.secondsLeft, asks: hold.staging === true ? 'action' : hold.verifiable === true && process.env.VERIFIER === 'true' ? 'verifier' : 'people' };
     }
     case 'attend': {
       const hold = known(await callFunction<Hold | null>('hold.attend', { hold: arg.uuid(holdId), token: arg.text(event.token) }), holdId);

@@ -9,10 +9,10 @@ const PRESSURE = /\b(?:urgent(?:ly)?|immediately|right away|act now|final notice
  * A verifier without a model: the same answer to the same call, on this machine as deployed. It refuses text that leads somewhere the request
  * does not name, is unsure of text that presses, and approves the rest.
  */
-export function handler({ parameters, request }: VerifierQuestion): Promise<{ verdict: 'approve' | 'reject' | 'unsure'; reason: string; version: string }> {
+export function handler({ parameters, resolved, request }: VerifierQuestion): Promise<{ verdict: 'approve' | 'reject' | 'unsure'; reason: string; version: string }> {
   const answer = (verdict: 'approve' | 'reject' | 'unsure', reason: string): Promise<{ verdict: 'approve' | 'reject' | 'unsure'; reason: string; version: string }> => Promise.resolve({ verdict, reason, version: 'rules@1' });
   if (request === null) return answer('unsure', 'nobody who can be trusted asked for anything');
-  for (const [name, value] of Object.entries(parameters)) {
+  for (const [name, value] of [...Object.entries(parameters), ...textsIn(resolved).map((text) => ['what would run', text] as const)]) {
     if (typeof value !== 'string') continue;
     const text = plain(value);
     if (text === value) continue; // no free text: the gate has compared it already
@@ -21,6 +21,10 @@ export function handler({ parameters, request }: VerifierQuestion): Promise<{ ve
     if (pressing !== undefined) return answer('unsure', `${name} says "${pressing}"; a person should read it`);
   }
   return answer('approve', 'the texts lead nowhere else and press nobody');
+}
+
+function textsIn(value: unknown): string[] {
+  return typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : [];
 }
 
 /** A marked text as it was written. */

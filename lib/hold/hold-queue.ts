@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Aws, Duration, IResource, Lazy, Resource } from 'aws-cdk-lib';
+import { Aws, Duration, IResource, Lazy, RemovalPolicy, Resource } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
@@ -11,6 +12,7 @@ import { Construct } from 'constructs';
 import { markOwn } from '../access/own';
 import { anchored } from '../audit/anchored';
 import { IAuditLogTable } from '../audit/audit-log-table';
+import { grantDecrypt } from '../database/access';
 import { DutyLogin } from '../database/duty-login';
 import { invokeArn } from '../gate/api-route';
 import { Verifier } from '../gate/verifier';
@@ -90,6 +92,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
   /** @internal set by the gate, which has the API. */
   public _apiId: string | undefined;
   private readonly approvers = new Map<string, ApproverRole>();
+  private readonly verdictKey: kms.Key;
 
   constructor(scope: Construct, id: string, props: HoldQueueProps) {
     super(scope, id);
@@ -115,13 +118,18 @@ export class HoldQueue extends Resource implements IHoldQueue {
     anchored(expiry, props.auditLog);
     this.eventBus.grantPutEventsTo(expiry.role);
 
+    // Who takes verdicts makes codes, who executes checks them, and a database that says otherwise runs nothing.
+    this.verdictKey = new kms.Key(this, 'VerdictKey', { keySpec: kms.KeySpec.HMAC_256, keyUsage: kms.KeyUsage.GENERATE_VERIFY_MAC, description: `Authenticates approvals of ${controls}`, removalPolicy: RemovalPolicy.DESTROY });
+
     const executorLogin = new DutyLogin(this, 'ExecutorLogin', database, 'executor');
     const executor = new HandlerFunction(this, 'Executor', {
       functionName: handlerName(controls, 'executor'), code: handlerCode('executor'), description: 'Redeems tickets and runs actions, once each',
       timeout: Duration.seconds(330), // an action may take 5 minutes
-      environment: executorLogin.environment,
+      environment: { ...executorLogin.environment, VERDICT_KEY_ARN: this.verdictKey.keyArn },
     });
+    iam.Grant.addToPrincipal({ grantee: executor.role, actions: ['kms:VerifyMac'], resourceArns: [this.verdictKey.keyArn] });
     executorLogin.grantUse(executor.role);
+    grantDecrypt(executor.role, controls, 'kms:GenerateDataKey'); // it seals what is staged
     anchored(executor, props.auditLog);
     executor.role.addToPrincipalPolicy(new iam.PolicyStatement({
       actions: ['lambda:InvokeFunction'],
@@ -146,8 +154,9 @@ export class HoldQueue extends Resource implements IHoldQueue {
     const decideLogin = new DutyLogin(this, 'DecideLogin', database, 'decide');
     const decide = new HandlerFunction(this, 'Decide', {
       functionName: handlerName(controls, 'decide'), code: handlerCode('decide'), description: 'Takes verdicts on holds',
-      environment: decideLogin.environment,
+      environment: { ...decideLogin.environment, VERDICT_KEY_ARN: this.verdictKey.keyArn },
     });
+    iam.Grant.addToPrincipal({ grantee: decide.role, actions: ['kms:GenerateMac'], resourceArns: [this.verdictKey.keyArn] });
     decideLogin.grantUse(decide.role);
     anchored(decide, props.auditLog);
     // Task tokens have no resource to scope to: this is the one role that has it.
@@ -177,8 +186,9 @@ export class HoldQueue extends Resource implements IHoldQueue {
     const login = new DutyLogin(this, 'VerifierLogin', database, 'verifier');
     const verify = new HandlerFunction(this, 'Verify', {
       functionName: handlerName(database.controlsName, 'verify'), code: handlerCode('verify'), description: 'Asks the verifier about holds', timeout: Duration.seconds(55),
-      environment: { ...login.environment, VERIFIER_FUNCTION: asked.functionArn },
+      environment: { ...login.environment, VERIFIER_FUNCTION: asked.functionArn, VERDICT_KEY_ARN: this.verdictKey.keyArn },
     });
+    iam.Grant.addToPrincipal({ grantee: verify.role, actions: ['kms:GenerateMac'], resourceArns: [this.verdictKey.keyArn] });
     login.grantUse(verify.role);
     anchored(verify, this.auditLog);
     verify.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [asked.functionArn] }));

@@ -3,7 +3,6 @@ import type { Assembly } from '../assembly/assembly';
 import type { Authoriser } from '../identity/authoriser';
 import type { PolicyDocument, Principals } from '../identity/principals';
 import type { LambdaHost } from '../lambda/host';
-import type { Kms } from '../services/kms';
 import type { InvokePermission, Route } from '../services/http-api';
 import type { ClusterAddress } from '../services/rds-data';
 import type { SecretsManager } from '../services/secrets-manager';
@@ -31,7 +30,6 @@ export interface Account {
   readonly parameters: Map<string, string>;
   /** Folders of buckets, by name. */
   readonly buckets: Map<string, string>;
-  readonly kms: Kms;
   /** Makes database and owner of a cluster, once. */
   createDatabase(cluster: { readonly database: string; readonly owner: string; readonly password: string }): Promise<ClusterAddress>;
   /** Invokes a custom resource's function as CloudFormation does, and waits for its answer. */

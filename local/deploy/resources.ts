@@ -80,7 +80,6 @@ const TYPES: Readonly<Record<string, Provision>> = {
     const id = stableId('', physical(resource)).toLowerCase();
     const own = arn(account, 'kms', `key/${id}`);
     account.keyPolicies.set(own, resource.properties.KeyPolicy as PolicyDocument);
-    if (resource.properties.KeySpec === 'ECC_NIST_P256') account.kms.create(own);
     return { ref: id, attributes: { Arn: own, KeyId: id } };
   },
   'AWS::KMS::Alias': ({ properties }, account) => {

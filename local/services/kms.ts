@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto';
 import type { Operation, Service, SignedRequest } from '../endpoint/operation';
 import { ServiceError } from '../endpoint/service-error';
 import type { PolicyDocument } from '../identity/principals';
@@ -7,9 +7,9 @@ import { jsonOf, targetOf } from './protocol';
 /** Private keys by the ARN of the KMS key, as the file that keeps them over a restart. */
 export type KeysFile = Record<string, string>;
 
-interface Input { readonly KeyId?: string; readonly Message?: string; readonly MessageType?: string; readonly SigningAlgorithm?: string; readonly KeySpec?: string; readonly CiphertextBlob?: string; readonly EncryptionContext?: Readonly<Record<string, string>> }
+interface Input { readonly KeyId?: string; readonly Message?: string; readonly MessageType?: string; readonly SigningAlgorithm?: string; readonly KeySpec?: string; readonly CiphertextBlob?: string; readonly EncryptionContext?: Readonly<Record<string, string>>; readonly Mac?: string }
 
-/** KMS: Sign and GetPublicKey of keys on P-256; GenerateDataKey and Decrypt of the others. */
+/** KMS: Sign and GetPublicKey of keys on P-256; GenerateDataKey, Decrypt, GenerateMac and VerifyMac of the others. */
 export class Kms implements Service {
   public readonly protocol = 'json';
 
@@ -18,23 +18,16 @@ export class Kms implements Service {
 
   public name(request: SignedRequest): string { return targetOf(request); }
 
-  /** Makes the pair of a key, once. */
-  public create(arn: string): void {
-    if (this.keys[arn] !== undefined) return;
-    this.keys[arn] = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    this.save();
-  }
-
   public operation(name: string, request: SignedRequest): Operation | undefined {
-    if (!['Sign', 'GetPublicKey', 'GenerateDataKey', 'Decrypt'].includes(name)) return undefined;
+    if (!['Sign', 'GetPublicKey', 'GenerateDataKey', 'Decrypt', 'GenerateMac', 'VerifyMac'].includes(name)) return undefined;
     const input = jsonOf<Input>(request);
     const arn = this.aliases.get(input.KeyId ?? '') ?? input.KeyId ?? '';
     return {
       permissions: [{ action: `kms:${name}`, resource: arn, resourcePolicy: this.policies.get(arn), context: { 'kms:ResourceAliases': [...this.aliases].filter(([, of]) => of === arn).map(([alias]) => alias) } }],
       run: async () => {
         if (name === 'GenerateDataKey' || name === 'Decrypt') return { body: this.symmetric(name, arn, input) };
-        const key = this.keys[arn];
-        if (key === undefined) throw new ServiceError('NotFoundException', `there is no signing key ${arn}`);
+        if (name === 'GenerateMac' || name === 'VerifyMac') return { body: this.mac(name, arn, input) };
+        const key = this.material(arn, () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
         if (name === 'GetPublicKey') return { body: { KeyId: arn, PublicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64'), KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY', SigningAlgorithms: ['ECDSA_SHA_256'] } };
         if (input.MessageType !== 'DIGEST' || input.SigningAlgorithm !== 'ECDSA_SHA_256') throw new ServiceError('ValidationException', 'the local runtime signs digests with ECDSA_SHA_256');
         return { body: { KeyId: arn, Signature: await signDigest(Buffer.from(input.Message ?? '', 'base64'), key), SigningAlgorithm: 'ECDSA_SHA_256' } };
@@ -42,11 +35,24 @@ export class Kms implements Service {
     };
   }
 
+  /** The material of a key, made when it is first used. */
+  private material(arn: string, make: () => string): string {
+    if (!this.policies.has(arn)) throw new ServiceError('NotFoundException', `there is no key ${arn}`);
+    if (this.keys[arn] === undefined) { this.keys[arn] = make(); this.save(); }
+    return this.keys[arn] ?? '';
+  }
+
+  private secret(arn: string): Buffer { return Buffer.from(this.material(arn, () => randomBytes(32).toString('base64')), 'base64'); }
+
+  private mac(name: 'GenerateMac' | 'VerifyMac', arn: string, { Message = '', Mac = '' }: Input): object {
+    const mac = createHmac('sha256', this.secret(arn)).update(Buffer.from(Message, 'base64')).digest('base64');
+    if (name === 'VerifyMac' && mac !== Mac) throw new ServiceError('KMSInvalidMacException', '');
+    return { KeyId: arn, MacAlgorithm: 'HMAC_SHA_256', ...(name === 'VerifyMac' ? { MacValid: true } : { Mac: mac }) };
+  }
+
   /** Data keys under a key that never leaves; the encryption context is authenticated. */
   private symmetric(name: 'GenerateDataKey' | 'Decrypt', arn: string, { CiphertextBlob = '', EncryptionContext = {}, KeySpec }: Input): object {
-    if (!this.policies.has(arn)) throw new ServiceError('NotFoundException', `there is no key ${arn}`);
-    if (this.keys[arn] === undefined) { this.keys[arn] = randomBytes(32).toString('base64'); this.save(); }
-    const key = Buffer.from(this.keys[arn] ?? '', 'base64');
+    const key = this.secret(arn);
     const aad = Buffer.from(JSON.stringify([arn, Object.entries(EncryptionContext).sort()]));
     if (name === 'GenerateDataKey') {
       if (KeySpec !== 'AES_256') throw new ServiceError('ValidationException', 'the local runtime makes data keys of AES_256');

@@ -105,12 +105,17 @@ export class LocalRuntime implements AsyncDisposable {
     return { approve: (hold, reason) => decide(hold, 'approve', reason), reject: (hold, reason) => decide(hold, 'reject', reason) };
   }
 
-  /** A hold, whoever may decide it. */
-  public async hold(holdId: string): Promise<LocalHold> {
-    const { rows } = await this.runtime.superuser.query<{ hold_id: string; agent: string; action: string; parameters: string; status: LocalHold['status']; hold_until: Date; digest: string }>(
+  /** A hold, whoever may decide it, once it is staged: what it would do is fixed then, and has its digest. */
+  public hold(holdId: string): Promise<LocalHold> {
+    return this.until(async () => this.staged(holdId));
+  }
+
+  private async staged(holdId: string): Promise<LocalHold | undefined> {
+    const { rows } = await this.runtime.superuser.query<{ hold_id: string; agent: string; action: string; parameters: string; status: LocalHold['status']; hold_until: Date; digest: string; staged: boolean }>(
       'select h.*, c.parameters from hold.hold h join gate.call c using (decision_id) where hold_id = $1', [holdId]);
     const [row] = rows;
     if (!row) throw new Error(`there is no hold ${holdId}`);
+    if (!row.staged && row.status === 'pending') return undefined;
     return { holdId, agent: row.agent, action: row.action, parameters: JSON.parse(row.parameters) as Record<string, unknown>, status: row.status, holdUntil: row.hold_until, digest: row.digest };
   }
 
@@ -181,7 +186,8 @@ export class LocalRuntime implements AsyncDisposable {
 
   public async [Symbol.asyncDispose](): Promise<void> { await this.stop(); }
 
-  private async person(userName: string, role: string): Promise<LocalPerson> {
+  /** A person who assumes a role of people, by the end of its name: `approver-GROUP`, `privacy`, `responder`. */
+  public async person(userName: string, role: string): Promise<LocalPerson> {
     const api = await this.apiAs(userName, role);
     return { ask: (method, path, body) => api.send(method, path, body) };
   }

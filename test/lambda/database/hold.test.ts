@@ -28,15 +28,16 @@ async function stage(rule: object = {}): Promise<Staged> {
   const answer = await ask<Staged>('gate', 'gate.commit_call($1)', [JSON.stringify({
     principal, callId: randomUUID(), action: 'send_email', manifestDigest: MANIFEST, verdict: 'hold', ruleId: RULE, rule: { ...JSON.parse(scope?.compiled ?? '{}').rules[RULE], ...rule }, reasons: '[]', output: JSON.stringify(MAIL), inputs: '{"saw":[]}',
   })]);
+  await ask('executor', 'hold.stage($1, $2, null, null)', [answer.holdId, 'sealed']);
   const { rows: [hold] } = await db.owner.query<{ digest: string }>('select digest from hold.hold where hold_id = $1', [answer.holdId]);
   return { ...answer, digest: hold?.digest ?? '' };
 }
 
 const decide = (hold: Staged, verdict: string, person = 'dana', groups: string[] = ['sales-leads'], digest = hold.digest): Promise<{ refused?: string; status?: string; token?: string | null }> =>
-  ask('decide', 'hold.decide($1, $2, $3, $4, $5, $6, $7)', [hold.holdId, digest, verdict, person, JSON.stringify(groups), 'mfa', 'because']);
+  ask('decide', 'hold.decide($1, $2, $3, $4, $5, $6, $7, $8)', [hold.holdId, digest, verdict, person, JSON.stringify(groups), 'mfa', 'because', `code of ${person}`]);
 const claim = (hold: Staged): Promise<{ refused?: string; parameters?: string }> => ask('executor', 'hold.claim($1)', [hold.holdId]);
 const expire = (hold: Staged): Promise<{ status: string }> => ask('expiry', 'hold.expire($1)', [hold.holdId]);
-const kinds = async (hold: Staged): Promise<string[]> => (await db.owner.query<{ kind: string }>("select kind from audit.entry where decision_id = $1 and kind like 'hold.%' order by at", [hold.decisionId])).rows.map(({ kind }) => kind);
+const kinds = async (hold: Staged): Promise<string[]> => (await db.owner.query<{ kind: string }>("select kind from audit.entry where decision_id = $1 and kind like 'hold.%' and kind <> 'hold.staged' order by at", [hold.decisionId])).rows.map(({ kind }) => kind);
 
 describe('a hold', () => {
   it('is approved once, claimed once, and never again', async () => {

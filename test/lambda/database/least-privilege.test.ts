@@ -8,7 +8,7 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   broker: ['gate.ask', 'gate.bind_run', 'gate.start_run'],
   gate: ['gate.commit_call', 'gate.open_call', 'gate.provenance', 'gate.read_hold', 'gate.read_result', 'gate.read_scope', 'gate.refuse'],
   verifier: ['hold.proposal', 'hold.verify'],
-  executor: ['gate.outcome', 'gate.redeem', 'hold.claim', 'undo.claim', 'undo.finish', 'undo.looks', 'undo.settle'],
+  executor: ['gate.outcome', 'gate.redeem', 'hold.claim', 'hold.stage', 'hold.to_stage', 'undo.claim', 'undo.finish', 'undo.looks', 'undo.settle'],
   decide: ['hold.decide', 'hold.list', 'hold.show'],
   expiry: ['hold.attend', 'hold.expire', 'hold.open', 'hold.told'],
   append: ['audit.append'],

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { handler } from '../../../lambda/hold/rule-verifier-handler';
 import { asData } from '../../../lambda/provenance/as-data';
 
-const asked = async (text: string, request: string | null = 'Tell Alice at a@x.example about www.x.example'): Promise<string> =>
-  (await handler({ holdId: 'h', agent: 'a', action: 'tell', description: '', reach: 'internal', reverse: '', parameters: { person: 'Alice', at: 'eve@evil.example', text: asData(text).text }, request, instruction: '' })).verdict;
+const asked = async (text: string, request: string | null = 'Tell Alice at a@x.example about www.x.example', resolved: unknown = null): Promise<string> =>
+  (await handler({ holdId: 'h', agent: 'a', action: 'tell', description: '', reach: 'internal', reverse: '', parameters: { person: 'Alice', at: 'eve@evil.example', text: asData(text).text }, resolved, request, instruction: '' })).verdict;
 
 describe('the verifier of rules', () => {
   it('approves texts that lead nowhere else and press nobody', async () => {
@@ -13,6 +13,10 @@ describe('the verifier of rules', () => {
 
   it('refuses texts that lead where the request does not, however it is written', async () => {
     for (const text of ['See www.evil.example', 'eve at evil dot com', 'call +49 30 901820']) expect(await asked(text), text).toBe('reject');
+  });
+
+  it('reads what would run, and not only what was proposed', async () => {
+    expect(await asked('hello', undefined, { footer: [asData('See www.evil.example').text] })).toBe('reject');
   });
 
   it('leaves to people what presses, what speaks to it, and what nobody asked for', async () => {
