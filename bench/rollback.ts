@@ -51,7 +51,7 @@ export async function rollback(progress: (what: string) => void): Promise<Record
     };
     await Promise.all(Array.from({ length: WRITERS }, write));
     const of = { agent: 'tidier', since: '2000-01-01T00:00:00Z' };
-    const rae = await runtime.responder('rae');
+    const rae = await runtime.person('rae', 'responder');
     progress('planning');
     const { digest } = await rae.ask<Asked>('POST', '/rollbacks', { of });
     const asked = await rae.ask<Asked>('POST', '/rollbacks', { of, plan: digest, reason: 'the wave was wrong' });

@@ -44,7 +44,7 @@ export async function play(runtime: LocalRuntime, tell: Teller): Promise<Story> 
   note('the log of the refund run', 'denied, executed, rejected, held, held', told(2));
   note('the log of the contract run', 'denied, executed, held', told(3));
   note('the log of the rollback', '12 executed, 1 refused', counted(decisions.filter(({ runId }) => runId === runIds[5]).map(({ status }) => status)));
-  await (await runtime.privacy('pia')).ask('POST', '/checkpoints', {}); // and not only in some minutes, as by itself
+  await (await runtime.person('pia', 'privacy')).ask('POST', '/checkpoints', {}); // and not only in some minutes, as by itself
   const verification = await runtime.verifyAuditLog();
   note('the log verifies', 'true', String(verification.ok));
   return { runIds, steps, decisions, mails, verification };

@@ -18,7 +18,7 @@ export async function wave(runtime: LocalRuntime, { tell, note }: Scene): Promis
   await asCompany(runtime, "update customer set tier = 'enterprise' where id = 'C_305'"); // a person has looked after this one
 
   tell.doing('rosa, who answers for incidents, asks what undoing the run would do');
-  const rosa = await runtime.responder('rosa');
+  const rosa = await runtime.person('rosa', 'responder');
   const of = { run: run.runId };
   const plan = await rosa.ask<Plan>('POST', '/rollbacks', { of });
   note('the plan', '12 decisions, 1 conflict', `${plan.total} decisions, ${plan.conflicts.length} conflict`);

@@ -18,6 +18,9 @@ export interface Undoing {
   readonly row?: ((parameters: unknown) => string) | undefined;
 }
 
+/** What tells of an edit between look and write: the reverse itself, or Postgres, which could not serialize. */
+const CHANGED = ['ChangedSince', 'SqlState40001'];
+
 /** How many transactions restore at a time. */
 const LANES = 4;
 
@@ -59,20 +62,25 @@ export class Reversal {
     return [...lanes.values()];
   }
 
-  /** Compares what is there now with what each write left, and changes nothing. */
+  /** Compares what is there now with what each write left, and changes nothing. A look that breaks its transaction does not break the others. */
   private async looked(): Promise<ReversalResult[]> {
-    const sql = this.transaction();
-    try {
-      const results: ReversalResult[] = [];
-      for (const item of this.request.items) results.push(await this.standing(item, sql) ?? { reversal: item.reversal, status: 'reversed' });
-      return results;
-    } finally {
-      await sql.rollback();
+    const results: ReversalResult[] = [];
+    let sql = this.transaction();
+    for (const item of this.request.items) {
+      try {
+        results.push(await this.standing(item, sql) ?? { reversal: item.reversal, status: 'reversed' });
+      } catch (error) {
+        results.push({ reversal: item.reversal, status: 'failed', why: errorCode(error) });
+        await sql.rollback().catch(() => undefined);
+        sql = this.transaction();
+      }
     }
+    await sql.rollback();
+    return results;
   }
 
   private async together(items: readonly ReversalItem[]): Promise<ReversalResult[]> {
-    const sql = this.transaction();
+    const sql = await this.snapshot();
     try {
       const results: ReversalResult[] = [];
       for (const item of items) if (!await this.standing(item, sql)) results.push(await this.undo(item, sql));
@@ -86,12 +94,16 @@ export class Reversal {
   }
 
   private async alone(item: ReversalItem): Promise<ReversalResult> {
-    const sql = this.transaction();
-    let result: ReversalResult;
+    const { reversal } = item;
+    const sql = await this.snapshot();
+    let result: ReversalResult | undefined;
+    let leaving = false;
     try {
-      const refused = await this.standing(item, sql);
-      result = refused ?? await this.undo(item, sql);
-      if (!refused) {
+      result = await this.standing(item, sql);
+      if (!result) {
+        if (this.undoing.compensate) await this.begins(item);
+        leaving = this.undoing.compensate !== undefined;
+        result = await this.undo(item, sql);
         await this.mark([result], sql);
         await sql.commit();
         return result;
@@ -99,15 +111,22 @@ export class Reversal {
       await sql.rollback();
     } catch (error) {
       await sql.rollback().catch(() => undefined);
-      // Whatever left this process is out: nobody marks it, and a person looks at it.
-      if (this.writes.get(item.reversal)?.length) return { reversal: item.reversal, status: 'unknown', why: errorCode(error), writes: this.writes.get(item.reversal) ?? [] };
       const why = errorCode(error);
-      result = { reversal: item.reversal, status: why === 'ChangedSince' ? 'conflict' : 'failed', why };
+      // What a compensation did outside is out, whatever it threw: nobody marks it, and a person looks at it.
+      if (leaving) return { reversal, status: 'unknown', why, writes: this.writes.get(reversal) ?? [] };
+      result = { reversal, status: CHANGED.includes(why) ? 'conflict' : 'failed', why: CHANGED.includes(why) ? 'ChangedSince' : why };
     }
     const marking = this.transaction();
     await this.mark([result], marking);
     await marking.commit();
     return result;
+  }
+
+  /** Says so in a transaction of its own: whatever comes of the compensation, that it began is known. */
+  private async begins({ reversal, decision }: ReversalItem): Promise<void> {
+    const sql = this.transaction();
+    await sql.many`select undo.begins(${reversal}::uuid, ${decision}::uuid)`;
+    await sql.commit();
   }
 
   /** Why a write cannot be undone as things stand; nothing when it can. */
@@ -122,6 +141,7 @@ export class Reversal {
 
   private async undo(item: ReversalItem, sql: Transaction): Promise<ReversalResult> {
     const { restore, compensate } = this.undoing;
+    this.writes.delete(item.reversal); // of an attempt that was rolled back
     const context = this.context(item, sql);
     const image = await this.image(item.decision);
     if (restore && !(await restore(image, context))) throw new Error('ChangedSince: somebody changed it between the look and the write');
@@ -137,9 +157,10 @@ export class Reversal {
     return image;
   }
 
-  private context({ reversal }: ReversalItem, sql: Transaction): ActionContext {
+  private context({ reversal, decision }: ReversalItem, sql: Transaction): ActionContext {
     return {
-      idempotencyKey: reversal, sql, secret: this.secret,
+      idempotencyKey: `reverse-${decision}`, // the same for every attempt to undo this decision
+      sql, secret: this.secret,
       wrote: (kind, id) => { this.writes.set(reversal, [...(this.writes.get(reversal) ?? []), `${kind}:${id}`]); },
     };
   }
@@ -159,6 +180,13 @@ export class Reversal {
     } finally {
       await sql.rollback();
     }
+  }
+
+  /** A transaction that sees one state and writes over nothing that came later: an edit between look and write is an error of Postgres. */
+  private async snapshot(): Promise<Transaction> {
+    const sql = this.transaction();
+    await sql.run`set transaction isolation level repeatable read`;
+    return sql;
   }
 
   private transaction(): Transaction {

@@ -25,7 +25,7 @@ export class Transaction implements Sql {
 
   public async many<Row extends object>(text: TemplateStringsArray, ...values: readonly unknown[]): Promise<Row[]> {
     const { formattedRecords } = await this.send(text, values);
-    return JSON.parse(formattedRecords ?? '[]') as Row[];
+    return JSON.parse(exact(formattedRecords ?? '[]')) as Row[];
   }
 
   public async run(text: TemplateStringsArray, ...values: readonly unknown[]): Promise<number> {
@@ -54,4 +54,14 @@ function bindable(value: unknown): Value {
   if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
   if (value === undefined) return null;
   return JSON.stringify(value);
+}
+
+/** JSON whose numbers all are what they say: one that a double would change is refused, before it is written back. */
+function exact(json: string): string {
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g)) {
+    if (token.startsWith('"') || token.length < 16 || /[eE]/.test(token)) continue;
+    const plain = token.includes('.') ? token.replace(/\.?0+$/, '') : token;
+    if (String(Number(token)) !== plain) throw new Error(`NumberInexact: a number of ${token.replaceAll(/\D/g, '').length} digits would be changed by reading it; cast the column to text`);
+  }
+  return json;
 }

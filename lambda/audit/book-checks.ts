@@ -56,6 +56,20 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
       where e.decision_id = h.decision_id and e.kind in ('hold.approved', 'hold.seconded', 'hold.rejected') and e.approver = v.person and e.outcome = v.verdict) limit 20`,
   },
   {
+    sentence: 'a rollback of other decisions than were agreed to',
+    sql: `select r.decision_id::text as what from undo.rollback r join audit.entry e on e.kind = 'call.intent' and e.decision_id = r.decision_id where e.at >= :from::timestamptz and ${text} is not null
+      and (${text})::json ->> 'digest' is distinct from encode(sha256(convert_to(array_to_string(array(select v.decision_id from undo.reversal v where v.rollback = r.decision_id order by v.position), ','), 'UTF8')), 'hex') limit 20`,
+  },
+  {
+    sentence: 'a reversal that is not what its outcome says',
+    sql: `select v.reversal_id::text as what from undo.reversal v join undo.rollback r on r.decision_id = v.rollback join gate.call c on c.decision_id = r.decision_id where c.at >= :from::timestamptz and (v.settled or v.status in ('reversed', 'unknown'))
+      and coalesce((select e.outcome from audit.entry e where e.kind = 'reversal.resolved' and e.decision_id = v.reversal_id order by e.at desc limit 1), (select e.facts::json ->> 'reversal' from audit.entry e where e.kind = 'call.outcome' and e.decision_id = v.reversal_id order by e.at desc limit 1), case when not v.settled then v.status end) is distinct from v.status limit 20`,
+  },
+  {
+    sentence: 'a reversal of a decision that its rollback is not about',
+    sql: `select e.decision_id::text as what from audit.entry e where e.kind = 'call.intent' and e.at >= :from::timestamptz and e.facts::json ->> 'reverses' is not null and not exists (select from undo.reversal v where v.reversal_id = e.decision_id and v.decision_id::text = e.facts::json ->> 'reverses' and v.rollback::text = e.facts::json ->> 'rollback') limit 20`,
+  },
+  {
     sentence: 'a ticket that no decision issued',
     sql: `select t.decision_id::text as what from gate.ticket t where t.issued_at >= :from::timestamptz and not exists (select from audit.entry e where e.decision_id = t.decision_id
       and ((t.issued_for = 'permit' and e.kind = 'call.intent' and e.outcome = 'permit') or (t.issued_for = 'approval' and e.kind = 'hold.approved'))) limit 20`,

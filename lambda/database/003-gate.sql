@@ -326,7 +326,7 @@ begin
   if not found then return json_build_object('refused', 'TicketMissing'); end if;
   if v_ticket.redeemed_at is not null then return json_build_object('refused', 'TicketSpent'); end if;
   v_call := (select c from gate.call c where c.decision_id = p_decision);
-  if exists (select from undo.rollback where decision_id = p_decision) then return undo.begin(v_call); end if;
+  if exists (select from undo.rollback where decision_id = p_decision) then return undo.begin(v_call, v_ticket); end if;
   v_run := (select r from controls.run r where r.run_id = v_call.run_id);
   v_agent := (select a from controls.agent a where a.name = v_call.agent);
   v_tool := (select s.compiled::json -> 'tools' -> v_call.action from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);

@@ -175,13 +175,13 @@ begin
   update gate.usage set released = true where decision_id = p_hold.decision_id;
 end $$;
 
--- Cancels whatever of an agent waits for people; its calls have no effect any more.
+-- Cancels whatever of an agent waits for people; its calls have no effect any more. What undoes them still waits.
 create function hold.cancel_all(p_agent text, p_reason text) returns int language plpgsql as $$
 declare
   v_hold hold.hold;
   v_count int := 0;
 begin
-  for v_hold in select * from hold.hold where agent = p_agent and status = 'pending' for update loop
+  for v_hold in select * from hold.hold h where h.agent = p_agent and h.status = 'pending' and not exists (select from undo.rollback r where r.decision_id = h.decision_id) for update loop
     update hold.hold set status = 'cancelled' where hold_id = v_hold.hold_id returning * into v_hold;
     perform hold.cancel(v_hold);
     perform hold.entry('hold.cancelled', v_hold, 'cancelled', null, jsonb_build_object('reason', p_reason), null);
@@ -219,11 +219,14 @@ $$;
 create function hold.claim(p_hold uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_hold hold.hold := (select h from hold.hold h where h.hold_id = p_hold);
+  v_redeemed jsonb;
 begin
   if v_hold.hold_id is null then return json_build_object('refused', 'HoldUnknown'); end if;
   if v_hold.status <> 'approved' then return json_build_object('refused', 'NotApproved'); end if;
   -- Who approved, with what proves it: the executor asks the key, and not this table.
-  return gate.redeem(v_hold.decision_id)::jsonb || jsonb_build_object('people', v_hold.people, 'digest', v_hold.digest, 'approvals', (select json_agg(json_build_object('person', person, 'code', code)) from hold.verdict where hold_id = p_hold and verdict = 'approve'));
+  v_redeemed := gate.redeem(v_hold.decision_id)::jsonb;
+  if v_redeemed ? 'refused' then return v_redeemed; end if;
+  return v_redeemed || jsonb_build_object('people', v_hold.people, 'digest', v_hold.digest, 'approvals', (select json_agg(json_build_object('person', person, 'code', code)) from hold.verdict where hold_id = p_hold and verdict = 'approve'));
 end $$;
 
 -- What waits for these groups: no payload, so that no call can make the list too large to read.
@@ -233,12 +236,13 @@ create function hold.list(p_groups text) returns text language sql stable securi
 $$;
 
 -- What an approver is shown of one: the exact bytes and their digest, what was asked, and where it stands.
-create function hold.show(p_groups text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('holdId', h.hold_id, 'decisionId', h.decision_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
-    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'staged', c.staged, 'justification', c.justification, 'request', r.request, 'approvers', h.approvers, 'people', h.people)
+create function hold.show(p_groups text, p_hold uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select json_build_object('holdId', h.hold_id, 'decisionId', h.decision_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
+    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'staged', c.staged, 'justification', c.justification, 'request', r.request, 'approvers', h.approvers, 'people', h.people, 'reverses', undo.shown(h.decision_id))
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
-  where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups)
-$$;
+  where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups));
+end $$;
 
 grant usage on schema gate to {{role.broker}}, {{role.gate}}, {{role.executor}};
 

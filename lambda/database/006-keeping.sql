@@ -37,6 +37,8 @@ declare
   v_run controls.run;
   v_count int := undo.reconcile();
 begin
+  -- A window whose clock never started, or stopped, ends here.
+  perform hold.expire(h.hold_id) from hold.hold h where h.status = 'pending' and h.hold_until <= controls.now() - interval '1 minute';
   for v_ticket in select * from gate.ticket t where settled_at is null and coalesce(redeemed_at, issued_at) < controls.now() - interval '10 minutes' and not exists (select from undo.rollback r where r.decision_id = t.decision_id and t.redeemed_at is not null) order by issued_at limit 200 for update skip locked loop
     v_call := (select c from gate.call c where c.decision_id = v_ticket.decision_id);
     v_run := (select r from controls.run r where r.run_id = v_call.run_id);

@@ -14,7 +14,7 @@ create table undo.rollback (decision_id uuid primary key references gate.call on
 
 create table undo.reversal (
   reversal_id uuid primary key, rollback uuid not null references undo.rollback on delete cascade, position int not null, decision_id uuid not null references gate.call on delete cascade, action text not null, kind text not null check (kind in ('restore', 'compensate')),
-  status text not null default 'waiting' check (status in ('waiting', 'running', 'reversed', 'conflict', 'failed', 'unknown', 'skipped')), why text, claimed_at timestamptz, settled boolean not null default false, unique (rollback, position)
+  status text not null default 'waiting' check (status in ('waiting', 'running', 'reversed', 'conflict', 'failed', 'unknown', 'skipped')), why text, claimed_at timestamptz, settled boolean not null default false, begun boolean not null default false, unique (rollback, position)
 );
 
 -- No decision is reversed twice, whoever asks for it at the same time. What failed, or found a conflict, may be tried again.
@@ -41,24 +41,26 @@ $$;
 
 -- The writes that a selection means, newest effect first, and what stands in the way of undoing each. A selection is one of
 -- {decision}, {run}, {agent, since, until}.
-create function undo.candidates(p_of json) returns table (decision_id uuid, agent text, action text, at timestamptz, kind text, sentence text, tier text, people int, approvers json, state text) language sql stable as $$
+create function undo.candidates(p_of json) returns table (decision_id uuid, agent text, action text, at timestamptz, kind text, sentence text, asks boolean, people int, approvers json, state text) language sql stable as $$
   with actions as materialized (select name, manifest_digest, manifest::json ->> 'effect' as effect, manifest::json -> 'reverse' ->> 'kind' as kind, manifest::json -> 'reverse' ->> 'sentence' as sentence from controls.action),
   calls as materialized (
     select c.*, r.card_digest from gate.call c join controls.run r on r.run_id = c.run_id
     where c.status in ('executed', 'unknown') and c.manifest_digest is not null
       and (c.decision_id = (p_of ->> 'decision')::uuid or c.run_id = p_of ->> 'run' or (c.agent = p_of ->> 'agent' and c.at >= (p_of ->> 'since')::timestamptz and c.at <= coalesce((p_of ->> 'until')::timestamptz, 'infinity')))
-      and not exists (select from undo.reversal v where v.reversal_id = c.decision_id)),
+      and c.run_id not like 'rollback-%'),
   rules as materialized (
     select d.agent, d.card_digest, d.environment, d.rule_id, s.compiled::json -> 'rules' -> d.rule_id as rule
     from (select distinct c.agent, c.card_digest, c.environment, c.rule_id from calls c) d join controls.scope s on s.agent = d.agent and s.card_digest = d.card_digest and s.environment = d.environment)
-  select c.decision_id, c.agent, c.action, c.at, a.kind, a.sentence, r.rule ->> 'kind', (r.rule ->> 'people')::int, r.rule -> 'approvers',
+  select c.decision_id, c.agent, c.action, c.at, a.kind, a.sentence,
+    -- Whoever had to agree to the write, for its tier or in doubt, agrees to its reversal.
+    c.verdict = 'hold' or r.rule ->> 'kind' is distinct from 'auto', greatest((r.rule ->> 'people')::int, h.people), case when cardinality(h.approvers) > 0 then array_to_json(h.approvers) else r.rule -> 'approvers' end,
     case
       when v.status = 'reversed' then 'AlreadyReversed' when v.status = 'running' then 'InProgress' when v.status = 'unknown' then 'ReversalUnknown'
       when a.kind = 'impossible' then 'Impossible' when a.name is null then 'ActionGone' when a.manifest_digest <> c.manifest_digest then 'ActionChanged'
       when i.kept_at is not null then 'ready'
       when c.status = 'unknown' then 'OutcomeUnknown' when c.salt = '\x' then 'ImageErased' else 'ImageGone' end
   from calls c left join actions a on a.name = c.action left join rules r on r.agent = c.agent and r.card_digest = c.card_digest and r.environment = c.environment and r.rule_id = c.rule_id
-    left join undo.image i on i.decision_id = c.decision_id and i.chunk = 0 left join undo.reversal v on v.decision_id = c.decision_id and v.status in ('running', 'reversed', 'unknown')
+    left join hold.hold h on h.decision_id = c.decision_id left join undo.image i on i.decision_id = c.decision_id and i.chunk = 0 left join undo.reversal v on v.decision_id = c.decision_id and v.status in ('running', 'reversed', 'unknown')
   where a.effect is distinct from 'read' order by coalesce(i.kept_at, c.at) desc, c.at desc
 $$;
 
@@ -66,7 +68,7 @@ create function undo.digest(p_decisions uuid[]) returns text language sql immuta
 
 -- What a rollback would do. Its digest names the very decisions, so that what is asked for is what was looked at.
 create function undo.plan(p_of text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  with c as materialized (select * from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, tier, people, approvers, state, n))
+  with c as materialized (select * from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, asks, people, approvers, state, n))
   select json_build_object('total', (select count(*) from c), 'ready', (select count(*) from c where state = 'ready'), 'agent', (select min(agent) from c),
     'digest', undo.digest(array(select decision_id from c where state = 'ready' order by n)),
     'actions', coalesce((select json_agg(g order by g.action, g.state) from (select action, kind, sentence, state, count(*)::int as count from c group by 1, 2, 3, 4) g), '[]'),
@@ -76,8 +78,10 @@ $$;
 -- The newest decisions of a plan whose rows can be looked at, by the action and function that know how.
 create function undo.looks(p_of text, p_most int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(json_agg(json_build_object('action', l.action, 'function', l.function_name, 'decisions', l.decisions)), '[]') from (
-    select c.action, a.function_name, json_agg(c.decision_id order by c.n) as decisions
-    from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, tier, people, approvers, state, n) join controls.action a on a.name = c.action where c.state = 'ready' and c.kind = 'restore' and c.n <= p_most group by 1, 2) l
+    select s.action, s.function_name, json_agg(s.decision_id order by s.n) as decisions from (
+      select c.action, a.function_name, c.decision_id, c.n, (row_number() over w - 1) / 100 as batch, sum((select sum(length(i.sealed)) from undo.image i where i.decision_id = c.decision_id)) over w / 500000 as size
+      from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, asks, people, approvers, state, n) join controls.action a on a.name = c.action
+      where c.state = 'ready' and c.kind = 'restore' and c.n <= p_most window w as (partition by c.action order by c.n)) s group by s.action, s.function_name, s.batch, s.size) l
 $$;
 
 -- Decides a rollback that a person asks for. It runs at once where each of its effects did, and there are few; people decide the rest, others
@@ -94,26 +98,33 @@ declare
   v_all undo.reversal[];
   v_decisions uuid[];
   v_groups json[];
+  v_before int;
   v_asks boolean;
   v_most int;
   v_actions json;
   v_name text;
 begin
-  select array_agg(row(gen_random_uuid(), v_rollback, n, c.decision_id, c.action, c.kind, 'waiting', null, null, false)::undo.reversal order by n), array_agg(c.decision_id order by n), max(c.agent),
-      array_agg(c.approvers) filter (where json_array_length(c.approvers) > 0), bool_or(c.tier <> 'auto'), max(c.people) filter (where c.tier <> 'auto')
-    into v_all, v_decisions, v_name, v_groups, v_asks, v_most from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, tier, people, approvers, state, n) where c.state = 'ready';
+  select array_agg(row(gen_random_uuid(), v_rollback, n, c.decision_id, c.action, c.kind, 'waiting', null, null, false, false)::undo.reversal order by n), array_agg(c.decision_id order by n), max(c.agent),
+      array_agg(c.approvers) filter (where json_array_length(c.approvers) > 0), bool_or(c.asks), max(c.people) filter (where c.asks)
+    into v_all, v_decisions, v_name, v_groups, v_asks, v_most from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, asks, people, approvers, state, n) where c.state = 'ready';
   if v_all is null then return json_build_object('refused', 'NothingToReverse'); end if;
   if p_digest is distinct from undo.digest(v_decisions) then return json_build_object('refused', 'PlanChanged'); end if;
   v_agent := (select a from controls.agent a where a.name = v_name);
   v_scope := (select s from controls.scope s where s.agent = v_agent.name and s.card_digest = v_agent.card_digest and s.environment = v_agent.environment);
-  if cardinality(v_all) >= p_bulk or v_asks then
+  -- Many small ones are a large one: what this person, or anybody of this agent, reversed in the last day without others counts, too.
+  perform from controls.setting where name = 'log_id' for update;
+  v_before := (select count(*) from undo.reversal v join undo.rollback r on r.decision_id = v.rollback join gate.call c on c.decision_id = v.rollback
+    where c.verdict = 'permit' and r.advanced_at > controls.now() - interval '1 day' and v.status <> 'skipped' and (r.requested_by = p_person or c.agent = v_agent.name));
+  if cardinality(v_all) + v_before >= p_bulk or v_asks then
     v_verdict := 'hold';
-    v_reasons := v_reasons || case when cardinality(v_all) >= p_bulk then jsonb_build_array(format('Bulk: %s decisions are reversed at once', cardinality(v_all))) else '[]' end
+    v_reasons := v_reasons || case when cardinality(v_all) + v_before >= p_bulk then jsonb_build_array(format('Bulk: %s decisions are reversed at once, and %s were in the last day', cardinality(v_all), v_before)) else '[]' end
       || case when v_asks then '["TierAsksPeople: people or a verifier had to agree to what is reversed"]'::jsonb else '[]' end;
-    -- Groups that may decide for every one of the effects; where there is none, those of the strictest tier.
-    select name, kind, window_seconds, greatest(people, v_most), coalesce((select array_agg(distinct g) from json_array_elements_text(v_groups[1]) g where not exists (select from unnest(v_groups) o where not exists (select from json_array_elements_text(o) m where m = g))), approvers), hours, escalate_to
+    -- Groups that may decide for every one of the effects; where none of them names a group, those of the strictest tier.
+    select name, kind, window_seconds, greatest(people, v_most), case when v_groups is null then approvers else array(select distinct g from json_array_elements_text(v_groups[1]) g where not exists (select from unnest(v_groups) o where not exists (select from json_array_elements_text(o) m where m = g))) end,
+        hours, case when v_groups is null then escalate_to end
       into v_tier, v_kind, v_window, v_people, v_approvers, v_hours, v_escalate from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, window_seconds, name limit 1;
     if not found then return json_build_object('refused', 'NoTierForPeople'); end if;
+    if v_groups is not null and cardinality(v_approvers) = 0 then return json_build_object('refused', 'NoCommonApprovers'); end if;
     v_hold := gen_random_uuid();
     select o_until, o_warn into v_until, v_warn from hold.ends(v_window, v_hours::json);
   end if;
@@ -134,14 +145,18 @@ begin
   return json_strip_nulls(json_build_object('verdict', v_verdict, 'rollback', v_rollback, 'holdId', v_hold, 'holdUntil', v_until, 'reasons', v_reasons, 'reversals', cardinality(v_all)));
 end $$;
 
+-- Whether a rollback is about the very decisions that were agreed to.
+create function undo.is_agreed(p_call gate.call) returns boolean language sql stable as $$
+  select p_call.digest = gate.digest(p_call.salt, p_call.parameters, p_call.staged) and p_call.parameters::json ->> 'digest' = undo.digest(array(select decision_id from undo.reversal where rollback = p_call.decision_id order by position))
+$$;
+
 -- Begins a rollback whose ticket is being redeemed: the bytes and the decisions are those that were agreed to.
-create function undo.begin(p_call gate.call) returns text language plpgsql as $$
+create function undo.begin(p_call gate.call, p_ticket gate.ticket) returns text language plpgsql as $$
 declare
   v_run controls.run := (select r from controls.run r where r.run_id = p_call.run_id);
   v_refused text := case
-    when p_call.status not in ('permitted', 'held') then 'NotPermitted'
-    when p_call.digest is distinct from encode(sha256(p_call.salt || convert_to(p_call.parameters, 'UTF8')), 'hex')
-      or p_call.parameters::json ->> 'digest' is distinct from undo.digest(array(select decision_id from undo.reversal where rollback = p_call.decision_id order by position)) then 'DigestChanged' end;
+    when p_call.status not in ('permitted', 'held') or p_call.verdict is distinct from (case p_ticket.issued_for when 'permit' then 'permit' else 'hold' end) then 'NotPermitted'
+    when p_ticket.digest is distinct from p_call.digest or not undo.is_agreed(p_call) then 'DigestChanged' end;
 begin
   update gate.ticket set redeemed_at = controls.now() where decision_id = p_call.decision_id;
   if v_refused is not null then
@@ -150,7 +165,7 @@ begin
   end if;
   update gate.call set status = 'executing' where decision_id = p_call.decision_id;
   update undo.rollback set advanced_at = controls.now() where decision_id = p_call.decision_id;
-  return json_build_object('kind', 'rollback', 'decisionId', p_call.decision_id);
+  return json_build_object('kind', 'rollback', 'decisionId', p_call.decision_id, 'parameters', p_call.parameters, 'salt', encode(p_call.salt, 'hex'), 'digest', p_call.digest, 'staged', p_call.staged);
 end $$;
 
 -- Takes the next reversals of a rollback that has begun: those of one action, as many as fit into one answer of their images. Intents first.
@@ -164,11 +179,13 @@ declare
   v_claimed uuid[];
 begin
   perform from undo.rollback where decision_id = p_rollback for update;
-  perform from gate.ticket where decision_id = p_rollback and redeemed_at is not null and settled_at is null;
-  if not found then raise exception 'RollbackNotRunning: % has not begun, or has ended', p_rollback using errcode = '42501'; end if;
+  if exists (select from gate.ticket where decision_id = p_rollback and settled_at is not null) then return null; end if; -- whoever ended it could not tell
+  perform from gate.ticket where decision_id = p_rollback and redeemed_at is not null;
+  if not found then raise exception 'RollbackNotRunning: % has not begun', p_rollback using errcode = '42501'; end if;
+  if not (select undo.is_agreed(c) from gate.call c where c.decision_id = p_rollback) then raise exception 'DigestChanged: % is not what was agreed to any more', p_rollback using errcode = '42501'; end if;
   -- A function runs five minutes at most: until then whoever claimed these may still be at it.
   if exists (select from undo.reversal where rollback = p_rollback and status = 'running' and claimed_at > controls.now() - interval '6 minutes') then return json_build_object('busy', true); end if;
-  if exists (select from undo.reversal where rollback = p_rollback and not settled and claimed_at is not null) then perform undo.settle(p_rollback, null, '{}'); end if;
+  if exists (select from undo.reversal where rollback = p_rollback and not settled and claimed_at is not null) then perform undo.settle(p_rollback, (select json_agg(reversal_id)::text from undo.reversal where rollback = p_rollback and not settled and claimed_at is not null), null, '{}'); end if;
   v_run := (select r from controls.run r join gate.call c on c.run_id = r.run_id where c.decision_id = p_rollback);
   v_first := (select v from undo.reversal v where v.rollback = p_rollback and v.status = 'waiting' order by v.position limit 1);
   if v_first.reversal_id is null then return null; end if;
@@ -176,7 +193,8 @@ begin
     select v.reversal_id, v.position, sum((select sum(length(i.sealed)) from undo.image i where i.decision_id = v.decision_id)) over (order by v.position) as size from undo.reversal v
     where v.rollback = p_rollback and v.status = 'waiting' and v.position >= v_first.position
       and v.position < coalesce((select min(o.position) from undo.reversal o where o.rollback = p_rollback and o.status = 'waiting' and (o.action <> v_first.action or o.kind <> v_first.kind)), 2147483647)
-    order by v.position limit p_most) n where n.size is null or n.size < 600000 or n.position = v_first.position;
+    -- A compensation leaves the process: each is alone, or one that dies would take others along.
+    order by v.position limit case v_first.kind when 'compensate' then 1 else p_most end) n where n.size is null or n.size < 600000 or n.position = v_first.position;
   -- Whoever reverses the same decision in another rollback waits here, and then sees it.
   perform from gate.call c where c.decision_id in (select decision_id from undo.reversal where reversal_id = any (v_ids)) order by c.decision_id for no key update;
   v_action := (select a from controls.action a where a.name = v_first.action);
@@ -196,6 +214,14 @@ begin
     'items', (select json_agg(json_build_object('reversal', reversal_id, 'decision', decision_id) order by position) from undo.reversal where reversal_id = any (v_claimed)));
 end $$;
 
+-- Says that a compensation begins, before anything leaves: what never began did not happen, and who comes too late does not begin.
+create function undo.begins(p_reversal uuid, p_decision uuid) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update undo.reversal set begun = true where reversal_id = p_reversal and decision_id = p_decision and status = 'running' and not begun;
+  if not found then raise exception 'ReversalNotRunning: % is not running', p_reversal using errcode = '42501'; end if;
+  return '{}';
+end $$;
+
 -- Says what came of reversals, in the transaction that made them: who comes too late for that makes none.
 create function undo.mark(p_marks text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -208,17 +234,18 @@ begin
   return '{}';
 end $$;
 
--- Records what came of the reversals that were claimed. One that nobody marked made no change where it restores; a compensation may have.
-create function undo.settle(p_rollback uuid, p_bundle text, p_writes text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- Records what came of the reversals that were claimed. One that nobody marked made no change, but for a compensation that had begun.
+create function undo.settle(p_rollback uuid, p_claimed text, p_bundle text, p_writes text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_run controls.run := (select r from controls.run r join gate.call c on c.run_id = r.run_id where c.decision_id = p_rollback);
   v_entries json;
+  v_claimed uuid[] := array(select json_array_elements_text(p_claimed::json)::uuid);
 begin
   perform from undo.rollback where decision_id = p_rollback for update;
-  update undo.reversal set status = case kind when 'restore' then 'failed' else 'unknown' end, why = 'NotFinished' where rollback = p_rollback and status = 'running';
+  update undo.reversal set status = case when begun then 'unknown' else 'failed' end, why = 'NotFinished' where rollback = p_rollback and reversal_id = any (v_claimed) and status = 'running';
   update gate.call c set status = o.outcome, result = o.result from undo.reversal v, lateral (select case v.status when 'reversed' then 'executed' when 'conflict' then 'refused' else v.status end as outcome,
-      case when v.status = 'reversed' then '{"reversed":true}' else audit.canonical(json_build_object('refused', v.why)) end as result) o where c.decision_id = v.reversal_id and v.rollback = p_rollback and not v.settled and v.claimed_at is not null;
-  with settled as (update undo.reversal set settled = true where rollback = p_rollback and not settled and claimed_at is not null returning *)
+      case when v.status = 'reversed' then '{"reversed":true}' else audit.canonical(json_build_object('refused', v.why)) end as result) o where c.decision_id = v.reversal_id and v.rollback = p_rollback and v.reversal_id = any (v_claimed) and not v.settled and v.claimed_at is not null;
+  with settled as (update undo.reversal set settled = true where rollback = p_rollback and reversal_id = any (v_claimed) and not settled and claimed_at is not null returning *)
   select json_agg(json_build_object('kind', 'call.outcome', 'agent', v_run.agent, 'run', v_run.run_id, 'decision', v.reversal_id, 'action', v.action, 'outcome', c.status, 'facts', json_build_object('bundle_digest', p_bundle, 'effect', 'write', 'reversal', v.status)::text,
     'inputs', case when v.status = 'reversed' and p_writes::json -> v.reversal_id::text is not null then audit.canonical(json_build_object('downstream_writes', p_writes::json -> v.reversal_id::text)) end,
     'output', c.result) order by v.position) into v_entries from settled v join gate.call c on c.decision_id = v.reversal_id;
@@ -239,7 +266,7 @@ begin
   if v_ticket.settled_at is not null then return v_call.result; end if;
   if exists (select from undo.reversal where rollback = p_rollback and (status in ('waiting', 'running') or (claimed_at is not null and not settled))) then raise exception 'RollbackNotDone: % has reversals left', p_rollback using errcode = '22023'; end if;
   v_result := audit.canonical((select json_object_agg(status, count) from (select status, count(*) as count from undo.reversal where rollback = p_rollback group by 1) s));
-  perform gate.settle(v_call, (select r from controls.run r where r.run_id = v_call.run_id), 'executed', v_result, '[]', null);
+  perform gate.settle(v_call, (select r from controls.run r where r.run_id = v_call.run_id), case when exists (select from undo.reversal where rollback = p_rollback and status = 'reversed') then 'executed' else 'failed' end, v_result, '[]', null);
   return v_result;
 end $$;
 
@@ -250,7 +277,7 @@ declare
   v_count int := 0;
 begin
   for v_rollback in select r.decision_id from undo.rollback r join gate.ticket t using (decision_id) where t.redeemed_at is not null and t.settled_at is null and r.advanced_at < controls.now() - interval '10 minutes' for update of r skip locked loop
-    perform undo.settle(v_rollback, null, '{}');
+    perform undo.settle(v_rollback, (select coalesce(json_agg(reversal_id), '[]')::text from undo.reversal where rollback = v_rollback and not settled and claimed_at is not null), null, '{}');
     update undo.reversal set status = 'skipped', why = 'NeverBegun' where rollback = v_rollback and status = 'waiting';
     perform undo.finish(v_rollback);
     v_count := v_count + 1;
@@ -258,13 +285,32 @@ begin
   return v_count;
 end $$;
 
+-- What a person found out about a reversal of which nobody knew: it came about, or it did not and may be tried again.
+create function undo.resolve(p_rollback uuid, p_reversal uuid, p_status text, p_person text, p_reason text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_reversal undo.reversal;
+  v_run controls.run := (select r from controls.run r join gate.call c on c.run_id = r.run_id where c.decision_id = p_rollback);
+begin
+  if p_status not in ('reversed', 'failed') then raise exception 'StatusUnknown: %', p_status using errcode = '22023'; end if;
+  update undo.reversal set status = p_status, why = 'Resolved' where reversal_id = p_reversal and rollback = p_rollback and status = 'unknown' returning * into v_reversal;
+  if not found then return json_build_object('refused', 'NotUnknown'); end if;
+  perform gate.entry('reversal.resolved', v_run, json_build_object('decision', p_reversal, 'action', v_reversal.action, 'outcome', p_status, 'reference', p_rollback), json_build_object('reverses', v_reversal.decision_id, 'person', p_person), audit.canonical(json_build_object('reason', p_reason)), null);
+  return json_build_object('reversal', p_reversal, 'status', p_status);
+end $$;
+
 -- How far a rollback is, and what it could not undo.
 create function undo.progress(p_rollback uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('rollback', c.decision_id, 'agent', c.agent, 'status', c.status, 'holdId', h.hold_id, 'holdUntil', h.hold_until,
     'reversals', (select coalesce(json_object_agg(s.status, s.count), '{}') from (select v.status, count(*) as count from undo.reversal v where v.rollback = c.decision_id group by 1) s),
-    'left', (select coalesce(json_agg(json_build_object('decision', v.decision_id, 'action', v.action, 'status', v.status, 'why', v.why) order by v.position), '[]')
+    'left', (select coalesce(json_agg(json_build_object('reversal', v.reversal_id, 'decision', v.decision_id, 'action', v.action, 'status', v.status, 'why', v.why) order by v.position), '[]')
       from (select * from undo.reversal v where v.rollback = c.decision_id and v.status in ('conflict', 'failed', 'unknown', 'skipped') order by v.position limit 200) v))
   from gate.call c join undo.rollback r using (decision_id) left join hold.hold h using (decision_id) where c.decision_id = p_rollback
+$$;
+
+-- What an approver of a rollback is shown: the newest of what would be reversed, how, and in which words.
+create function undo.shown(p_rollback uuid) returns json language sql stable as $$
+  select json_agg(json_build_object('decision', n.decision_id, 'action', n.action, 'at', n.at, 'kind', n.kind, 'sentence', a.manifest::json -> 'reverse' ->> 'sentence', 'parameters', left(n.parameters, 300)) order by n.position)
+  from (select v.*, c.at, c.parameters from undo.reversal v join gate.call c using (decision_id) where v.rollback = p_rollback order by v.position limit 50) n left join controls.action a on a.name = n.action
 $$;
 
 -- A table with row security of its own is opened to whoever reverses writes to it; one that cards limit is open already.
@@ -280,8 +326,14 @@ grant usage on schema undo to {{role.rollback}}, {{role.executor}}, {{role.keepe
 
 revoke all on all functions in schema undo from public;
 
-grant execute on function undo.plan(text), undo.commit(text, text, text, text, text, int), undo.progress(uuid) to {{role.rollback}};
+grant execute on function undo.plan(text), undo.commit(text, text, text, text, text, int), undo.progress(uuid), undo.resolve(uuid, uuid, text, text, text) to {{role.rollback}};
 
-grant execute on function undo.looks(text, int), undo.claim(uuid, int), undo.settle(uuid, text, text), undo.finish(uuid) to {{role.executor}};
+grant execute on function undo.looks(text, int), undo.claim(uuid, int), undo.settle(uuid, text, text, text), undo.finish(uuid) to {{role.executor}};
 
 grant execute on function undo.expire(int) to {{role.keeper}};
+
+grant usage on schema undo to {{role.auditor}};
+
+grant select (decision_id, requested_by) on undo.rollback to {{role.auditor}};
+
+grant select (reversal_id, rollback, position, decision_id, status, settled) on undo.reversal to {{role.auditor}};

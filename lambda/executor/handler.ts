@@ -55,7 +55,8 @@ export async function handler(event: ExecutorEvent, { getRemainingTimeInMillis }
     await anchorSoon();
     return { status: 'refused', refused: 'ApprovalForged' };
   }
-  if (ticket.kind === 'rollback') return advanced(ticket.decisionId, getRemainingTimeInMillis);
+  // It has begun: from here on whoever asks again goes on with it, and nothing that fails ends it.
+  if (ticket.kind === 'rollback') return { status: 'more', rollback: ticket.decisionId };
 
   const outcome = await invoke(ticket);
   const answer = plainJson(outcome.answer) as ActionAnswer; // a result may hold what some other system wrote
@@ -75,11 +76,15 @@ export async function handler(event: ExecutorEvent, { getRemainingTimeInMillis }
 }
 
 /** Whether as many different people as it takes approved these very bytes: the key says so, whatever stands in the table. */
-async function isApproved(hold: string, { digest, people = 1, approvals }: Redeemed): Promise<boolean> {
+async function isApproved(hold: string, ticket: Redeemed): Promise<boolean> {
+  const { digest, people = 1, approvals } = ticket;
+  if (digestOf(ticket) !== digest) return false;
   const proven = new Set<string>();
   for (const { person, code } of approvals ?? []) if (await isCodeOf({ hold, digest, person }, code)) proven.add(person);
   return proven.size >= people;
 }
+
+const digestOf = ({ salt, parameters, staged }: Redeemed): string => createHash('sha256').update(Buffer.from(salt, 'hex')).update(parameters + (staged === null ? '' : `\n${staged}`), 'utf8').digest('hex');
 
 async function advanced(rollback: string, timeLeft: () => number): Promise<Advanced> {
   const told = await advance(rollback, timeLeft);
@@ -117,8 +122,7 @@ function withoutColumns({ value, kinds }: { readonly value: unknown; readonly ki
 async function invoke(ticket: Redeemed): Promise<Outcome> {
   const none = { writes: [], bundleDigest: null };
   // The bytes that run are the bytes that were decided on, whoever wrote to the table since.
-  const digest = createHash('sha256').update(Buffer.from(ticket.salt, 'hex')).update(ticket.parameters + (ticket.staged === null ? '' : `\n${ticket.staged}`), 'utf8').digest('hex');
-  if (digest !== ticket.digest) return { status: 'failed', answer: { ...none, error: 'DigestChanged' } };
+  if (digestOf(ticket) !== ticket.digest) return { status: 'failed', answer: { ...none, error: 'DigestChanged' } };
   const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const { decisionId, agent, action, loginSecretArn, parameters, justification, table, columns } = ticket;
   const staged = ticket.staged === null ? undefined : await openStaged(decisionId, ticket.staged);

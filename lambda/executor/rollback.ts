@@ -34,7 +34,7 @@ export async function advance(rollback: string, timeLeft: () => number): Promise
     const { redact } = await import('../redaction/redact');
     const writes = Object.fromEntries((answer?.results ?? []).filter((result) => result.writes?.length).map((result) => [result.reversal, result.writes]));
     // Whatever came of it is marked in Postgres; what is not marked is told as not done, or as unknown.
-    await callFunction('undo.settle', { rollback: arg.uuid(rollback), bundle: arg.text(answer?.bundleDigest ?? null), writes: arg.text(canonicalJson((await redact(writes)).value)) });
+    await callFunction('undo.settle', { rollback: arg.uuid(rollback), claimed: arg.text(JSON.stringify(items.map(({ reversal }) => reversal))), bundle: arg.text(answer?.bundleDigest ?? null), writes: arg.text(canonicalJson((await redact(writes)).value)) });
   }
 }
 
@@ -43,12 +43,9 @@ export async function look(of: string): Promise<{ readonly looked: number; reado
   const planned = await callFunction<readonly { action: string; function: string; decisions: readonly string[] }[]>('undo.looks', { of: arg.text(of), most: arg.int(LOOKED_AT) });
   const conflicts: { decision: string; action: string; why: string }[] = [];
   for (const { action, function: functionName, decisions } of planned) {
-    for (let from = 0; from < decisions.length; from += BATCH) {
-      const batch = decisions.slice(from, from + BATCH).map((decision) => ({ reversal: decision, decision }));
-      const answer = await reverse({ action, functionName, items: batch, look: true });
-      for (const { reversal, status, why = 'NoAnswer' } of answer?.results ?? batch.map(({ reversal: decision }): ReversalResult => ({ reversal: decision, status: 'unknown' }))) {
-        if (status !== 'reversed') conflicts.push({ decision: reversal, action, why });
-      }
+    const answer = await reverse({ action, functionName, items: decisions.map((decision) => ({ reversal: decision, decision })), look: true });
+    for (const { reversal, status, why = 'NoAnswer' } of answer?.results ?? decisions.map((reversal): ReversalResult => ({ reversal, status: 'unknown' }))) {
+      if (status !== 'reversed') conflicts.push({ decision: reversal, action, why });
     }
   }
   return { looked: planned.reduce((sum, { decisions }) => sum + decisions.length, 0), conflicts };

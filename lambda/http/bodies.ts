@@ -40,6 +40,9 @@ export const Rollback = v.strictObject({
   reference: v.optional(reference()),
 });
 
+/** `POST /rollbacks/{rollbackId}/reversals/{reversalId}`: what a person found out where nobody knew. */
+export const Resolved = v.strictObject({ status: v.picklist(['reversed', 'failed']), reason: v.pipe(plainText(2_000), v.minLength(1)) });
+
 /** `POST /approvals/{holdId}/verdict` */
 export const Verdict = v.strictObject({
   verdict: v.picklist(['approve', 'reject']),

@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { approvalState, CardSigner, keyId } from '../../lib/scope/approval';
 import { canonicalJson } from '../../lib/scope/canonical-json';
-import { compile } from '../../lib/scope/compile';
+import { compile, TableGrant } from '../../lib/scope/compile';
 import { compileReverseSql, compileSql } from '../../lib/scope/compile-sql';
 import { ControlsError } from '../../lib/scope/controls-error';
 import { Manifest, manifestDigest } from '../../lib/scope/manifest';
@@ -35,8 +35,10 @@ export async function register(controlsName: string, stack: string, registration
   for (const agent of registration.agents) await registerAgent(controlsName, stack, agent);
   await removeWhatIsGone(controlsName, stack, registration);
   await transaction(async (run) => {
+    await run('lock table controls.action in share row exclusive mode'); // of two stacks the second sees what the first declared
     const manifests = (await run('select manifest from controls.action order by name')).map(({ manifest }) => JSON.parse(String(manifest)) as Manifest);
-    for (const statement of compileReverseSql(manifests, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
+    const granted = (await run("select g.value::text as grant from controls.agent a join controls.scope s on s.agent = a.name and s.card_digest = a.card_digest and s.environment = a.environment, json_array_elements(s.compiled::json -> 'grants') g where not a.removed")).map(({ grant }) => JSON.parse(String(grant)) as TableGrant);
+    for (const statement of compileReverseSql(manifests, granted, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
   });
 }
 

@@ -2,7 +2,7 @@ import { responderRoleName } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { startHold } from '../gate/effects';
-import { Rollback } from '../http/bodies';
+import { Resolved, Rollback } from '../http/bodies';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse } from '../http/parse';
 
@@ -17,10 +17,12 @@ interface Committed {
 const REFUSALS: Readonly<Record<string, string>> = {
   NothingToReverse: 'none of these decisions can be reversed; ask for the plan, which says why',
   PlanChanged: 'the plan is not the one that was looked at any more; ask for it again',
+  NoCommonApprovers: 'different groups agreed to these decisions, and none of them could for all; roll back those of one group at a time',
+  NotUnknown: 'there is no such reversal whose outcome is unknown',
   NoTierForPeople: 'people must agree to this rollback, and the hold queue has no human tier; add one',
 };
 
-/** `POST /rollbacks` and `GET /rollbacks/{rollbackId}`: people only. Without the digest of a plan the answer is the plan, and nothing happens. */
+/** `POST /rollbacks`, `GET /rollbacks/{rollbackId}` and what a person found out about a reversal: people only. Without the digest of a plan the answer is the plan, and nothing happens. */
 async function rollback({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
   if (caller.roleName !== responderRoleName(required('CONTROLS_NAME'))) throw new HttpError(403, 'NotAResponder', 'a session of the responder role is needed');
   if (route.startsWith('GET ')) {
@@ -29,6 +31,14 @@ async function rollback({ route, path, body, caller }: HttpRequest): Promise<Htt
     if (!progress) throw new HttpError(404, 'RollbackUnknown', 'there is no such rollback');
     return { status: 200, body: progress };
   }
+  const { redact } = await import('../redaction/redact');
+  if (path.reversalId !== undefined) {
+    const { status, reason } = parse(Resolved, body);
+    if (!UUID.test(path.rollbackId ?? '') || !UUID.test(path.reversalId)) throw new HttpError(404, 'NotUnknown', REFUSALS.NotUnknown ?? '');
+    const resolved = await callFunction<{ refused?: string }>('undo.resolve', { rollback: arg.uuid(path.rollbackId ?? ''), reversal: arg.uuid(path.reversalId), status: arg.text(status), person: arg.text(caller.arn), reason: arg.text((await redact(reason)).value as string) });
+    if (resolved.refused !== undefined) throw new HttpError(409, resolved.refused, REFUSALS[resolved.refused] ?? 'refused');
+    return { status: 200, body: resolved };
+  }
   const { of, plan, reason, reference } = parse(Rollback, body);
   const selection = JSON.stringify(of);
   if (plan === undefined) {
@@ -36,7 +46,6 @@ async function rollback({ route, path, body, caller }: HttpRequest): Promise<Htt
     return { status: 200, body: { ...planned, ...await executor<object>({ look: selection }) } };
   }
   if (reason === undefined) throw new HttpError(400, 'ReasonMissing', 'reason says why, and stands in the log; give it');
-  const { redact } = await import('../redaction/redact');
   const committed = await callFunction<Committed>('undo.commit', {
     of: arg.text(selection), digest: arg.text(plan), person: arg.text(caller.arn), reason: arg.text((await redact(reason)).value as string), reference: arg.text(reference ?? null), bulk: arg.int(Number(required('BULK_FROM'))),
   });
@@ -45,7 +54,7 @@ async function rollback({ route, path, body, caller }: HttpRequest): Promise<Htt
     await startHold(required('STATE_MACHINE_ARN'), committed.holdId as string);
     return { status: 202, body: committed };
   }
-  await executor({ decisionId: committed.rollback });
+  for (let told = await executor<{ status: string }>({ decisionId: committed.rollback }); told.status === 'more';) told = await executor<{ status: string }>({ rollback: committed.rollback });
   return { status: 200, body: { ...committed, ...await callFunction<object>('undo.progress', { rollback: arg.uuid(committed.rollback) }) } };
 }
 

@@ -7,7 +7,7 @@ import { addSignedRoute, invokeArn } from '../gate/api-route';
 import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { ControlsError, shown } from '../scope/controls-error';
-import { handlerName } from '../scope/names';
+import { handlerName, ROLLBACK_ROUTES } from '../scope/names';
 
 /** Undoes what agents did: the reverses of their actions, newest first. */
 export interface IRollback extends IResource {
@@ -55,10 +55,11 @@ export class Rollback extends Resource implements IRollback {
     iam.Grant.addToPrincipal({ grantee: handler.role, actions: ['states:StartExecution'], resourceArns: [gate.holdQueue.stateMachineArn] });
     iam.Grant.addToPrincipal({ grantee: handler.role, actions: ['lambda:InvokeFunction'], resourceArns: [this.stack.formatArn({ service: 'lambda', resource: 'function', resourceName: handlerName(controls, 'executor'), arnFormat: ArnFormat.COLON_RESOURCE_NAME })] });
     addSignedRoute(this, 'Ask', gate.broker.apiId, 'POST', '/rollbacks', handler.function);
+    addSignedRoute(this, 'Resolve', gate.broker.apiId, 'POST', '/rollbacks/{rollbackId}/reversals/{reversalId}', handler.function);
     addSignedRoute(this, 'Follow', gate.broker.apiId, 'GET', '/rollbacks/{rollbackId}', handler.function);
   }
 
   public grantRollback(grantee: iam.IGrantable): iam.Grant {
-    return iam.Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns: [invokeArn(this, this.gate.broker.apiId, 'POST', '/rollbacks'), invokeArn(this, this.gate.broker.apiId, 'GET', '/rollbacks/*')] });
+    return iam.Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns: ROLLBACK_ROUTES.map(([method, path]) => invokeArn(this, this.gate.broker.apiId, method, path)) });
   }
 }

@@ -1,4 +1,4 @@
-import { CompiledScope } from './compile';
+import { CompiledScope, TableGrant } from './compile';
 import { sqlColumn, sqlIdent, sqlLiteral, sqlTable } from './encode';
 import { Manifest } from './manifest';
 import { agentRoleName, dutyRole } from './names';
@@ -33,12 +33,12 @@ export function compileSql(scope: CompiledScope, controlsName: string): string[]
  * The statements that give the login of reversals its rights: what the reverses of these actions read and write, and the rows they take out.
  * It is no agent's, so what an agent did can be undone when the agent is disabled, changed or gone.
  */
-export function compileReverseSql(manifests: readonly Manifest[], controlsName: string): string[] {
+export function compileReverseSql(manifests: readonly Manifest[], granted: readonly Pick<TableGrant, 'table' | 'select'>[], controlsName: string): string[] {
   const name = dutyRole(controlsName, 'reverse');
   const role = sqlIdent(name, 'controlsName');
   const statements = [
     `select controls.clear_role(${sqlLiteral(name, 'controlsName')})`,
-    `grant usage on schema undo to ${role}`, `grant execute on function undo.images(text), undo.mark(text) to ${role}`,
+    `grant usage on schema undo to ${role}`, `grant execute on function undo.images(text), undo.begins(uuid, uuid), undo.mark(text) to ${role}`,
   ];
   const rights = new Map<string, Set<string>>();
   const add = (table: string, right: string): unknown => rights.set(table, (rights.get(table) ?? new Set()).add(right));
@@ -52,9 +52,13 @@ export function compileReverseSql(manifests: readonly Manifest[], controlsName: 
     }
     for (const table of reverse.deletes ?? []) add(sqlTable(table, `${action}.reverse.deletes`), 'delete');
   }
+  // Its SQL may also read what cards let the agents read.
+  for (const { table, select } of granted) if (rights.has(table)) for (const column of select) add(table, `select (${column})`);
   for (const [table, of] of rights) {
-    // What is not there was never written. Usage of its schema comes with the first table.
-    statements.push(`do $$ begin if to_regclass(${sqlLiteral(table, 'table')}) is not null then grant usage on schema ${table.split('.')[0] as string} to ${role}; grant ${[...of].sort().join(', ')} on ${table} to ${role}; perform undo.open_rows(${sqlLiteral(table, 'table')}, ${sqlLiteral(name, 'controlsName')}); end if; end $$`);
+    // What is not there, or is there no more, was not written. Usage of its schema comes with the first table.
+    const there = (right: string): string => (right === 'delete' ? '' : `if exists (select from pg_catalog.pg_attribute where attrelid = t and attname = ${sqlLiteral(right.slice(right.indexOf('"') + 1, -2), 'column')} and not attisdropped) then `);
+    statements.push(`do $$ declare t regclass := to_regclass(${sqlLiteral(table, 'table')}); begin if t is null then return; end if; grant usage on schema ${table.split('.')[0] as string} to ${role};`
+      + `${[...of].sort().map((right) => ` ${there(right)}grant ${right} on ${table} to ${role};${right === 'delete' ? '' : ' end if;'}`).join('')} perform undo.open_rows(t, ${sqlLiteral(name, 'controlsName')}); end $$`);
   }
   return statements;
 }

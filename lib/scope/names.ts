@@ -45,3 +45,6 @@ export const agentPolicyName = (controls: string): string => `${controls}-agent-
 
 /** Routes that the session of a run may call, and no others: the gate's own. */
 export const RUN_ROUTES = [['POST', '/calls'], ['GET', '/holds/*'], ['GET', '/tools'], ['POST', '/mcp'], ['GET', '/openapi.json']] as const;
+
+/** Routes that a responder may call. */
+export const ROLLBACK_ROUTES = [['POST', '/rollbacks'], ['GET', '/rollbacks/*'], ['POST', '/rollbacks/*/reversals/*']] as const;

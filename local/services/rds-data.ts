@@ -136,6 +136,7 @@ export class RdsData implements Service {
     const pool = this.pools.get(key) ?? new Pool({ ...cluster, user: login.username ?? '', password: login.password ?? '', database: database ?? 'postgres', max: 40, idleTimeoutMillis: 30_000, statement_timeout: STATEMENT_MS });
     if (!this.pools.has(key)) {
       pool.on('error', () => undefined); // an idle connection that the server closed is opened again
+      pool.on('connect', (client) => { client.on('error', () => undefined); }); // one that is in use tells its next statement
       this.pools.set(key, pool);
     }
     try {
@@ -187,7 +188,7 @@ function answer({ fields, rows, rowCount, command }: QueryResult<string[]>, inpu
   }
   const cells = rows.map((row) => row.map((cell, index) => fieldOf(cell as string | null, fields[index]?.dataTypeID ?? 25)));
   const body = input.formatRecordsAs === 'JSON'
-    ? { formattedRecords: fields.length > 0 ? JSON.stringify(cells.map((row) => Object.fromEntries(row.map((cell, index) => [names[index], plain(cell)])))) : undefined, numberOfRecordsUpdated: changed, generatedFields: [] }
+    ? { formattedRecords: fields.length > 0 ? `[${rows.map((row) => `{${row.map((cell, index) => `${JSON.stringify(names[index])}:${exactly(cell as string | null, fields[index]?.dataTypeID ?? 25)}`).join(',')}}`).join(',')}]` : undefined, numberOfRecordsUpdated: changed, generatedFields: [] }
     : { records: fields.length > 0 ? cells : undefined, numberOfRecordsUpdated: changed, generatedFields: [], ...(input.includeResultMetadata ? { columnMetadata: fields.map(({ name }) => ({ name, label: name })) } : {}) };
   const size = Buffer.byteLength(JSON.stringify(body));
   if (size > RESPONSE_BYTES) throw new ServiceError('BadRequestException', `Database returned more than the allowed response size limit: ${size} bytes of 1 MiB`);
@@ -203,6 +204,8 @@ function fieldOf(cell: string | null, oid: number): Field {
   return { stringValue: cell };
 }
 
-function plain(field: Field): unknown {
-  return field.isNull === true ? null : field.longValue ?? field.doubleValue ?? field.booleanValue ?? field.blobValue ?? field.stringValue;
+/** A cell as JSON; whole numbers stand as Postgres wrote them, however long. */
+function exactly(cell: string | null, oid: number): string {
+  const field = fieldOf(cell, oid);
+  return cell !== null && INTEGERS.has(oid) ? cell : JSON.stringify(field.isNull === true ? null : field.doubleValue ?? field.booleanValue ?? field.blobValue ?? field.stringValue);
 }

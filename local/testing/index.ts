@@ -175,18 +175,12 @@ export class LocalRuntime implements AsyncDisposable {
     }
   }
 
-  /** A person who may erase subjects, place legal holds and have the log signed: what the API is asked as that person. */
-  public privacy(userName: string): Promise<LocalPerson> { return this.person(userName, 'privacy'); }
-
-  /** A person who answers when an agent did the wrong thing, and may roll back: what the API is asked as that person. */
-  public responder(userName: string): Promise<LocalPerson> { return this.person(userName, 'responder'); }
-
   /** Ends everything in order. */
   public async stop(): Promise<void> { await this.runtime.stop(); }
 
   public async [Symbol.asyncDispose](): Promise<void> { await this.stop(); }
 
-  /** A person who assumes a role of people, by the end of its name: `approver-GROUP`, `privacy`, `responder`. */
+  /** A person who assumes a role of people, by the end of its name: `approver-GROUP`, `privacy` (erases, places legal holds, has the log signed), `responder` (rolls back). */
   public async person(userName: string, role: string): Promise<LocalPerson> {
     const api = await this.apiAs(userName, role);
     return { ask: (method, path, body) => api.send(method, path, body) };

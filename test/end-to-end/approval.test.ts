@@ -122,7 +122,7 @@ describe('a card on production data', () => {
     await deployed(async (runtime) => {
       const { endpoint, region, account, api, principals, resources } = runtime.file;
       const { accessKeyId, secretAccessKey, sessionToken } = principals.operator;
-      const { Credentials } = await new STSClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' } }).send(new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${account}:role/agent-controls-break-glass`, RoleSessionName: 'fire' }));
+      const { Credentials } = await new STSClient({ endpoint, region, credentials: { accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' } }).send(new AssumeRoleCommand({ RoleArn: `arn:aws:iam::${account}:role/agent-controls-break-glass`, RoleSessionName: 'operator' }));
       const keys = { accessKeyId: Credentials?.AccessKeyId ?? '', secretAccessKey: Credentials?.SecretAccessKey ?? '', sessionToken: Credentials?.SessionToken ?? '' };
       expect(await new SignedApi(api, region, () => Promise.resolve(keys)).send('GET', '/approvals')).toEqual({ holds: [] });
       const [entry] = await runtime.until(async () => {

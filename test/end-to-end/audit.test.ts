@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 const files = (under: string): string[] => readdirSync(join(folder, 'buckets', runtime.file.resources.statementBucket, under), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
-const signNow = async (): Promise<number | null> => (await (await runtime.privacy('pia')).ask<{ number: number | null }>('POST', '/checkpoints', {})).number;
+const signNow = async (): Promise<number | null> => (await (await runtime.person('pia', 'privacy')).ask<{ number: number | null }>('POST', '/checkpoints', {})).number;
 const problems = async (): Promise<string[]> => [...new Set((await runtime.verifyAuditLog()).findings.map(({ problem }) => problem))].sort();
 
 describe('a checkpoint', () => {
@@ -175,7 +175,7 @@ describe('an erasure', () => {
   };
 
   it('is blocked by a legal hold about the subject, however it is written', async () => {
-    const pia = await runtime.privacy('pia');
+    const pia = await runtime.person('pia', 'privacy');
     const { legalHold } = await pia.ask<{ legalHold: string }>('POST', '/legal-holds', { subject: 'Ada.Brandt@Northwind.example', reference: 'LIT-1' });
     await expect(pia.ask('POST', '/erasures', { subject: SUBJECT, reference: 'DSR-1' })).rejects.toThrow('LegalHold');
     expect(await pia.ask('GET', '/legal-holds')).toMatchObject({ legalHolds: [{ legalHold, reference: 'LIT-1' }] });
@@ -186,7 +186,7 @@ describe('an erasure', () => {
 
   it('takes text and salts away everywhere, and leaves chains, checkpoints and a signed receipt', async () => {
     expect(await everywhere()).toBeGreaterThan(3);
-    const receipt = await (await runtime.privacy('pia')).ask<{ statement: { payloads: string[]; backupsExpire: string; orderedBy: string }; name: string }>('POST', '/erasures', { subject: SUBJECT, reference: 'DSR-1' });
+    const receipt = await (await runtime.person('pia', 'privacy')).ask<{ statement: { payloads: string[]; backupsExpire: string; orderedBy: string }; name: string }>('POST', '/erasures', { subject: SUBJECT, reference: 'DSR-1' });
     expect(await everywhere()).toBe(0);
     expect(receipt.statement).toMatchObject({ backupsExpire: expect.stringMatching(/^\d{4}-\d\d-\d\d$/) as string, orderedBy: expect.stringContaining('/pia') as string });
     expect(receipt.statement.payloads.length).toBeGreaterThan(2);

@@ -1,5 +1,5 @@
 /** Undoing what agents did: newest first, where nobody has changed it since, whoever else does the same, and when the agent is gone. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
@@ -23,10 +23,10 @@ export default defineAction({ name: 'set_tier', description: 'Sets a tier.', rea
   reverse: { restore: async ({ before, parameters }, { sql }) => (await sql.run\`update shop set tier = \${before.tier} where id = \${parameters.id}\`) === 1 } });`,
   rename: `import { defineAction, param } from 'cdk-agent-controls/action';
 export default defineAction({ name: 'rename', description: 'Renames a shop.', reach: 'internal', asks: ['tidy'], sinks: [], parameters: { id: param.references('shop.id'), name: param.text({ maxLength: 40 }) },
-  reads: ['shop.id', 'shop.name', 'shop.tier'], writes: ['shop.name'],
-  before: ({ id }, { sql }) => sql.one\`select name, tier from shop where id = \${id} for update\`,
+  reads: ['shop.id', 'shop.name', 'shop.tier', 'shop.size'], writes: ['shop.name'],
+  before: ({ id }, { sql }) => sql.one\`select name, tier, size from shop where id = \${id}\`,
   execute: async ({ id, name }, { sql }) => { if (name === 'explode') throw new Error('NameRefused: no'); await sql.run\`update shop set name = \${name} where id = \${id}\`; return {}; },
-  reverse: { restore: async ({ before, parameters }, { sql }) => { if (before.name === 'stuck') throw new Error('StuckFast: cannot'); return (await sql.run\`update shop set name = \${before.name} where id = \${parameters.id}\`) === 1; } } });`,
+  reverse: { restore: async ({ before, parameters }, { sql }) => { if (before.name === 'stuck') throw new Error('StuckFast: cannot'); if (before.name === 'slow') await new Promise((done) => setTimeout(done, 1500)); return (await sql.run\`update shop set name = \${before.name} where id = \${parameters.id}\`) === 1; } } });`,
   add_note: `import { defineAction, param } from 'cdk-agent-controls/action';
 export default defineAction({ name: 'add_note', description: 'Adds a note.', reach: 'internal', asks: ['tidy'], sinks: [], parameters: { id: param.references('shop.id'), note: param.text({ maxLength: 40 }) },
   reads: ['shop_note.id', 'shop_note.note', 'shop_note.shop'], writes: ['shop_note.id', 'shop_note.shop', 'shop_note.note'],
@@ -37,12 +37,21 @@ export default defineAction({ name: 'add_note', description: 'Adds a note.', rea
 export default defineAction({ name: 'say', description: 'Says something.', reach: 'internal', asks: ['tidy'], sinks: [], parameters: { text: param.text({ maxLength: 40 }) },
   writes: ['said.text'], before: async () => undefined, execute: async ({ text }, { sql }) => { await sql.run\`insert into said (text) values (\${text})\`; return {}; },
   reverse: { sentence: 'Says that it was a mistake.', compensate: async ({ parameters }, { sql, wrote }) => { wrote('said', parameters.text); if (parameters.text === 'choke') throw new Error('Choked: half way'); await sql.run\`insert into said (text) values (\${'sorry for ' + parameters.text})\`; } } });`,
+  pay: `import { appendFileSync } from 'node:fs';
+import { defineAction, param } from 'cdk-agent-controls/action';
+export default defineAction({ name: 'pay', description: 'Pays.', reach: 'internal', asks: ['tidy'], sinks: [], parameters: { how: param.text({ maxLength: 40 }) },
+  before: async () => undefined, execute: async () => ({}),
+  reverse: { sentence: 'Asks for the money back.', compensate: async ({ parameters }, { idempotencyKey }) => {
+    if (parameters.how === 'die') process.exit(1);
+    appendFileSync(process.env.EFFECTS, idempotencyKey + '\\n');
+    if (parameters.how === 'throw') throw new Error('TimeoutError: the bank did not answer');
+  } } });`,
   shout: `import { defineAction, param } from 'cdk-agent-controls/action';
 export default defineAction({ name: 'shout', description: 'Shouts.', reach: 'internal', asks: ['tidy'], sinks: [], parameters: { text: param.text({ maxLength: 40 }) },
   before: async () => undefined, execute: async () => ({}), reverse: { impossible: 'It was heard. Call the neighbours.' } });`,
 };
 
-const SEED = `create table shop (id text primary key, name text not null, tier text not null, owner text);
+const SEED = `create table shop (id text primary key, name text not null, tier text not null, owner text, size bigint not null default 1);
 create table shop_note (id text primary key, shop text not null, note text not null);
 create table said (n timestamptz primary key default clock_timestamp(), text text not null);
 insert into shop select 'S_' || n, 'Shop ' || n, 'free', 'o' from generate_series(1, 400) n;`;
@@ -54,13 +63,13 @@ beforeAll(async () => {
   const controls = new AgentControls(stack, 'Controls', { removalPolicy: RemovalPolicy.DESTROY });
   for (const [name, text] of Object.entries(ACTIONS)) {
     writeFileSync(join(folder, `${name}.ts`), text);
-    controls.addAction(name, { code: ActionCode.fromEntry(join(folder, `${name}.ts`)) });
+    controls.addAction(name, { code: ActionCode.fromEntry(join(folder, `${name}.ts`)), environment: { EFFECTS: join(folder, 'effects.txt') } });
   }
   const approved = { approvers: ['leads'] };
   const agent = controls.addAgent('Tidier', { card: ScopeCard.fromObject({
     agent: 'tidier', purpose: 'Tidies up what shops are called.', owners: { product: 'p@example.com', security: 's@example.com', 'on-call': 'o' }, 'review-by': '2099-12-31', request: { 'trusted-from': 'compute' },
     'data-inputs': [{ system: 's', classes: ['business'] }], models: ['m'], environments: { dev: { data: 'synthetic' } },
-    scopes: [{ scope: 'scope://shop.tidy.all', call: [...['set_tier', 'rename', 'add_note'].map((action) => ({ action, approval: { tier: 'auto' } })), { action: 'say', approval: { tier: 'verify', ...approved } }, { action: 'shout', approval: { tier: 'human', ...approved } }] }],
+    scopes: [{ scope: 'scope://shop.tidy.all', call: [...['set_tier', 'rename', 'add_note'].map((action) => ({ action, approval: { tier: 'auto' } })), { action: 'say', approval: { tier: 'verify', ...approved } }, { action: 'shout', approval: { tier: 'human', ...approved } }, { action: 'pay', approval: { tier: 'verify', approvers: ['payers'] } }] }],
     'failure-modes': [{ bad: 'It tidies too much.', 'found-by': { anomaly: 'bulk-writes' } }], retention: { inputs: { months: 13 } },
   }) });
   agent.grantStartRun(new iam.Role(stack, 'bot', { roleName: 'tidier-bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
@@ -80,7 +89,7 @@ const start = (): Promise<Run> => runtime.startRun('tidier', { text: 'Tidy up th
 async function did(run: Run, action: string, parameters: Record<string, unknown>): Promise<string> {
   const answer = await run.call(action, parameters, { reason: 'tidy' });
   if (answer.verdict === 'hold') {
-    await runtime.approver('lea', { groups: ['leads'] }).approve(await runtime.hold(answer.holdId), 'fine');
+    await runtime.approver('lea', { groups: [action === 'pay' ? 'payers' : 'leads'] }).approve(await runtime.hold(answer.holdId), 'fine');
     await runtime.until(async () => ((await run.hold(answer.holdId)).outcome === 'executed' ? true : undefined));
     return answer.decisionId;
   }
@@ -93,13 +102,14 @@ interface Planned { readonly digest: string; readonly ready: number; readonly to
 interface Done { readonly rollback: string; readonly verdict: string; readonly status: string; readonly holdId?: string; readonly reversals: Record<string, number>; readonly left: { decision: string; status: string; why: string }[] }
 type Of = { run: string } | { decision: string } | { agent: string; since: string };
 
-async function plan(of: Of): Promise<Planned> { return (await runtime.responder('rae')).ask<Planned>('POST', '/rollbacks', { of }); }
-async function rollback(of: Of, who = 'rae'): Promise<Done> {
-  const person = await runtime.responder(who);
+async function plan(of: Of): Promise<Planned> { return (await runtime.person('rae', 'responder')).ask<Planned>('POST', '/rollbacks', { of }); }
+async function rollback(of: Of, who = 'rae', group = 'leads'): Promise<Done> {
+  const person = await runtime.person(who, 'responder');
   const { digest } = await plan(of);
   const asked = await person.ask<Done>('POST', '/rollbacks', { of, plan: digest, reason: 'it was wrong', reference: 'INC-1' });
   if (asked.verdict !== 'hold') return asked;
-  await runtime.approver('lea', { groups: ['leads'] }).approve(await runtime.hold(asked.holdId ?? ''), 'undo it');
+  const hold = await runtime.hold(asked.holdId ?? '');
+  await runtime.approver('lea', { groups: [group] }).approve(hold, 'undo it');
   return runtime.until(async () => {
     const now = await person.ask<Done>('GET', `/rollbacks/${asked.rollback}`);
     return ['executed', 'failed', 'unknown', 'refused'].includes(now.status) ? { ...now, verdict: 'hold', holdId: asked.holdId ?? '' } : undefined;
@@ -169,9 +179,9 @@ describe('a rollback', () => {
     const run = await start();
     const said = await did(run, 'say', { text: 'hello' });
     const { digest } = await plan({ decision: said });
-    const rae = await runtime.responder('rae');
+    const rae = await runtime.person('rae', 'responder');
     const asked = await rae.ask<Done>('POST', '/rollbacks', { of: { decision: said }, plan: digest, reason: 'it was wrong' });
-    expect(asked).toMatchObject({ verdict: 'hold', reasons: [expect.stringContaining('TierAsksPeople')] });
+    expect(asked).toMatchObject({ verdict: 'hold', reasons: expect.arrayContaining([expect.stringContaining('TierAsksPeople')]) as string[] });
     const hold = await runtime.hold(asked.holdId ?? '');
     expect(hold).toMatchObject({ action: 'rollback', parameters: { reversals: 1, actions: { say: 1 }, of: { decision: said } } });
     await expect(runtime.approver('rae', { groups: ['leads'] }).approve(hold, 'me too')).rejects.toThrow('OwnRequest');
@@ -206,7 +216,7 @@ describe('a rollback', () => {
     await did(run, 'set_tier', { id: 'S_9', tier: 'growth' });
     const { digest } = await plan({ run: run.runId });
     await did(run, 'set_tier', { id: 'S_10', tier: 'growth' });
-    await expect((await runtime.responder('rae')).ask('POST', '/rollbacks', { of: { run: run.runId }, plan: digest, reason: 'x' })).rejects.toThrow('PlanChanged');
+    await expect((await runtime.person('rae', 'responder')).ask('POST', '/rollbacks', { of: { run: run.runId }, plan: digest, reason: 'x' })).rejects.toThrow('PlanChanged');
   });
 
   it('is one of two, where two are asked for at the same time', async () => {
@@ -220,7 +230,98 @@ describe('a rollback', () => {
   });
 
   it('is for the responder alone', async () => {
-    await expect((await runtime.privacy('pia')).ask('POST', '/rollbacks', { of: { run: 'x' } })).rejects.toThrow(/403|not authorized|AccessDenied/i);
+    await expect((await runtime.person('pia', 'privacy')).ask('POST', '/rollbacks', { of: { run: 'x' } })).rejects.toThrow(/403|not authorized|AccessDenied/i);
+  });
+
+  it('does not make up for anything twice, and has a person find out where nobody knows', async () => {
+    const run = await start();
+    const decision = await did(run, 'pay', { how: 'throw' });
+    const done = await rollback({ decision }, 'rae', 'payers');
+    expect(done).toMatchObject({ status: 'failed', reversals: { unknown: 1 } });
+    await expect(rollback({ decision }, 'rae', 'payers')).rejects.toThrow('NothingToReverse');
+    const rae = await runtime.person('rae', 'responder');
+    const { left: [unknown] } = await rae.ask<{ left: { reversal: string }[] }>('GET', `/rollbacks/${done.rollback}`);
+    await rae.ask('POST', `/rollbacks/${done.rollback}/reversals/${unknown?.reversal ?? ''}`, { status: 'failed', reason: 'the bank has nothing' });
+    expect((await plan({ decision })).ready).toBe(1);
+    await rollback({ decision }, 'rae', 'payers');
+    const keys = readFileSync(join(folder, 'effects.txt'), 'utf8').trim().split('\n');
+    expect(keys).toEqual([`reverse-${decision}`, `reverse-${decision}`]); // the bank knows it is the same
+    expect((await runtime.verifyAuditLog()).findings).toEqual([]);
+  });
+
+  it('takes no others along when a compensation dies', async () => {
+    const run = await start();
+    await did(run, 'pay', { how: 'well' });
+    await did(run, 'pay', { how: 'die' });
+    await did(run, 'pay', { how: 'well' });
+    expect(await rollback({ run: run.runId }, 'rae', 'payers')).toMatchObject({ status: 'executed', reversals: { reversed: 2, unknown: 1 } });
+  });
+
+  it('is refused where no group could agree to all of it', async () => {
+    const run = await start();
+    await did(run, 'pay', { how: 'well' });
+    await did(run, 'say', { text: 'both' });
+    await expect(rollback({ run: run.runId })).rejects.toThrow('NoCommonApprovers');
+  });
+
+  it('is held where a person had to agree to the write, whatever its tier', async () => {
+    const run = await runtime.startRun('tidier', { text: 'Look at the shops.' }); // nobody asked for a change
+    const decision = await did(run, 'set_tier', { id: 'S_30', tier: 'growth' });
+    expect(await rollback({ decision }, 'ruth')).toMatchObject({ verdict: 'hold', reversals: { reversed: 1 } });
+  });
+
+  it('cannot be cut into small ones that nobody is asked about', async () => {
+    const run = await start();
+    const verdicts: string[] = [];
+    for (let n = 31; n <= 42; n += 1) verdicts.push((await rollback({ decision: await did(run, 'set_tier', { id: `S_${n}`, tier: 'growth' }) }, 'rico')).verdict);
+    expect(verdicts.filter((verdict) => verdict === 'permit').length).toBeLessThan(10);
+    expect(verdicts.at(-1)).toBe('hold');
+  });
+
+  it('loses no edit that comes between the look and the write', async () => {
+    const run = await start();
+    await superuser.query("update shop set name = 'slow' where id = 'S_50'");
+    const decision = await did(run, 'rename', { id: 'S_50', name: 'theirs' });
+    const rolling = rollback({ decision }, 'rene');
+    await runtime.until(async () => ((await superuser.query("select from undo.reversal where decision_id = $1 and status = 'running'", [decision])).rowCount === 1 ? true : undefined));
+    await new Promise((done) => setTimeout(done, 700)); // it has looked, and not written
+    await superuser.query("update shop set name = 'mine' where id = 'S_50'");
+    expect((await rolling).left).toMatchObject([{ status: 'conflict', why: 'ChangedSince' }]);
+    expect(await shop('S_50')).toMatchObject({ name: 'mine' });
+  });
+
+  it('never writes a number back that reading has changed: the write itself is refused', async () => {
+    const run = await start();
+    await superuser.query("update shop set size = 9007199254740993 where id = 'S_51'");
+    await expect(run.call('rename', { id: 'S_51', name: 'x' }, { reason: 'tidy' })).rejects.toThrow('ActionFailed');
+    expect(await shop('S_51')).toMatchObject({ name: 'Shop 51' });
+  });
+
+  it.each<[string, string]>([
+    ['another list', "update undo.reversal set decision_id = (select decision_id from gate.call where action = 'set_tier' and status = 'executed' limit 1) where rollback = $1"],
+    ['another list and its digest, under the same approval', `with c as (update gate.call set parameters = replace(parameters, parameters::json ->> 'digest', undo.digest(array(select decision_id from gate.call where action = 'set_tier' and status = 'executed' order by at limit 1))) where decision_id = $1 returning 1)
+      update undo.reversal set decision_id = (select decision_id from gate.call where action = 'set_tier' and status = 'executed' order by at limit 1) where rollback = $1`],
+  ])('of %s, which the superuser put there, runs nothing', async (_what, forge) => {
+    const run = await start();
+    const decision = await did(run, 'say', { text: 'forged' });
+    const { digest } = await plan({ decision });
+    const asked = await (await runtime.person('rae', 'responder')).ask<Done>('POST', '/rollbacks', { of: { decision }, plan: digest, reason: 'x' });
+    const before = (await superuser.query('select tier from shop order by id')).rows;
+    await superuser.query(forge, [asked.rollback]);
+    await runtime.approver('lea', { groups: ['leads'] }).approve(await runtime.hold(asked.holdId ?? ''), 'yes');
+    await runtime.until(async () => (['refused', 'failed'].includes((await superuser.query<{ status: string }>('select status from gate.call where decision_id = $1', [asked.rollback])).rows[0]?.status ?? '') ? true : undefined));
+    expect((await superuser.query('select tier from shop order by id')).rows).toEqual(before);
+    expect((await runtime.verifyAuditLog()).findings.map(({ sentence }) => sentence).join()).toMatch(/rollback of other decisions/);
+    await superuser.query('update undo.reversal set decision_id = $2 where rollback = $1', [asked.rollback, decision]);
+  });
+
+  it('still waits for people when its agent is taken away', async () => {
+    const run = await start();
+    const decision = await did(run, 'say', { text: 'taken' });
+    const { digest } = await plan({ decision });
+    const asked = await (await runtime.person('rae', 'responder')).ask<Done>('POST', '/rollbacks', { of: { decision }, plan: digest, reason: 'x' });
+    await superuser.query("select hold.cancel_all('tidier', 'agent removed')");
+    expect((await runtime.hold(asked.holdId ?? '')).status).toBe('pending');
   });
 
   it('gives back whatever sequence of actions there was, and loses no edit of anybody else', async () => {

@@ -64,7 +64,7 @@ async function told(text: string, person = 'Alice', of = run): Promise<{ holdId:
   if (answer.verdict !== 'hold') throw new Error(JSON.stringify(answer));
   // A hold that has its token waits for people: the verifier has had its say.
   const answered = (): Promise<string[]> => runtime.until(async () => {
-    const { rows } = await superuser.query<{ kinds: string[] | null; status: string; token: boolean }>("select (select array_agg(e.kind || ' ' || coalesce(e.approver, '') order by e.at) from audit.entry e where e.decision_id = h.decision_id and e.kind <> 'call.intent') as kinds, h.status, h.token is not null as token from hold.hold h where hold_id = $1", [answer.holdId]);
+    const { rows } = await superuser.query<{ kinds: string[] | null; status: string; token: boolean }>("select (select array_agg(e.kind || ' ' || coalesce(e.approver, '') order by e.at) from audit.entry e where e.decision_id = h.decision_id and e.kind not in ('call.intent', 'hold.staged')) as kinds, h.status, h.token is not null as token from hold.hold h where hold_id = $1", [answer.holdId]);
     const [row] = rows;
     return row && (row.token || (row.kinds ?? []).some((kind) => kind.startsWith('call.outcome')) || row.status === 'rejected') ? [row.status, ...(row.kinds ?? [])] : undefined;
   });
