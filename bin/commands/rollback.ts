@@ -26,7 +26,7 @@ interface Plan {
   readonly conflicts: readonly Left[];
 }
 
-interface Left { readonly decision: string; readonly action: string; readonly why: string | null }
+interface Left { readonly reversal?: string; readonly decision: string; readonly action: string; readonly why: string | null }
 
 interface Progress {
   readonly rollback: string;
@@ -35,6 +35,8 @@ interface Progress {
   readonly reversals: Readonly<Record<string, number>>;
   readonly left: readonly (Left & { readonly status: string })[];
 }
+
+const FOLLOWED = ['held', 'approved', 'permitted', 'executing'];
 
 /** Why a decision cannot be reversed, or was not. */
 const WHY: Readonly<Record<string, string>> = {
@@ -46,7 +48,22 @@ const why = (code: string | null): string => (code === null ? '' : WHY[code] ?? 
 
 /** `agent-controls rollback`: undoes what an agent did, newest first, and names what it leaves alone. */
 export function rollbackCommand(): Command {
+  const resolve = withLog(new Command('resolve'))
+    .description('Says what a person found out about a reversal of which nobody knew: it came about, or it did not and may be tried again.')
+    .argument('<rollback>').argument('<reversal>')
+    .addOption(new Option('--as <status>', 'what it came to').choices(['reversed', 'failed']).makeOptionMandatory())
+    .requiredOption('--reason <text>', 'how you know; it stands in the log')
+    .action(async (rollback: string, reversal: string, { as: status, reason, ...options }: LogOptions & { readonly as: string; readonly reason: string }) => {
+      const log = await openLog(options);
+      try {
+        const answer = await (await log.api('responder')).send<object>('POST', `/rollbacks/${encodeURIComponent(rollback)}/reversals/${encodeURIComponent(reversal)}`, { status, reason });
+        process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : `${green('Resolved')}: ${status}.\n`);
+      } finally {
+        await log.close();
+      }
+    });
   return withLog(new Command('rollback'))
+    .addCommand(resolve)
     .description('Undoes decisions: runs the reverses of their actions, newest first, where nobody has changed anything since.')
     .addOption(new Option('--decision <id>', 'one decision').conflicts(['run', 'agent']))
     .addOption(new Option('--run <id>', 'every decision of a run').conflicts(['decision', 'agent']))
@@ -117,7 +134,7 @@ async function followed(api: SignedApi, rollback: string, of: number): Promise<P
     const now = await api.send<Progress>('GET', `/rollbacks/${rollback}`);
     const done = Object.entries(now.reversals).filter(([status]) => status !== 'waiting' && status !== 'running').reduce((sum, [, count]) => sum + count, 0);
     line.tell(now.status === 'held' ? 'waiting for people' : `${'█'.repeat(Math.round((done / of) * 30)).padEnd(30, '░')} ${done} of ${of}`);
-    if (!['held', 'approved', 'permitted', 'executing'].includes(now.status)) {
+    if (!FOLLOWED.includes(now.status)) {
       line.end();
       return now;
     }
@@ -126,10 +143,11 @@ async function followed(api: SignedApi, rollback: string, of: number): Promise<P
 }
 
 function told({ rollback, status, reversals, left }: Progress): string {
-  if (status !== 'executed') return `${red(`Not done: ${status}`)}. Nothing was changed; rollback ${rollback}.\n`;
+  if (FOLLOWED.includes(status)) return `Not done yet: ${status}; rollback ${rollback}.\n`;
+  if (status !== 'executed' && status !== 'failed') return `${red(`Not done: ${status}`)}. Nothing was changed; rollback ${rollback}.\n`;
   const reversed = reversals.reversed ?? 0;
   return [
     `${green('Reversed')}: ${reversed} decisions; rollback ${rollback}.`,
-    ...(left.length > 0 ? [red(`Left alone: ${left.length}`), ...left.slice(0, 50).map(({ decision, action, why: code }) => `  ${decision}  ${action}: ${why(code)}`)] : []), '',
+    ...(left.length > 0 ? [red(`Left alone: ${left.length}`), ...left.slice(0, 50).map(({ reversal = '', decision, action, status: of, why: code }) => `  ${decision}  ${action}: ${of === 'unknown' ? `nobody knows whether it was made up for; find out, then: agent-controls rollback resolve ${rollback} ${reversal} --as reversed|failed --reason ...` : why(code)}`)] : []), '',
   ].join('\n');
 }

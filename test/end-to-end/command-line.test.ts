@@ -47,6 +47,14 @@ describe('agent-controls audit', () => {
     expect((await cli(['audit', 'search', ...local, '--limit', 'x'])).status).toBe(2);
   });
 
+  it('counts who decided what, and how fast', async () => {
+    const { stdout } = await cli(['audit', 'verdicts', ...local, '--json']);
+    expect(JSON.parse(stdout)).toEqual([{ agent: 'outreach-closer', by: 'dana', approved: 0, rejected: 1, unsure: 0, expired: 0, medianSeconds: expect.any(Number) as number }]);
+    expect((await cli(['audit', 'verdicts', ...local])).stdout).toContain('left to people');
+    expect((await cli(['audit', 'verdicts', ...local, '--agent', 'nobody'])).stdout).toContain('Nothing was held');
+    expect((await cli(['audit', 'verdicts', ...local, '--from', 'x'])).status).toBe(2);
+  });
+
   it('verifies as the auditor, locally and through the Data API as on an account', async () => {
     const { status, stdout } = await cli(['audit', 'verify', ...local, '--json']);
     expect([status, JSON.parse(stdout)]).toMatchObject([0, { ok: true, local: true, pinned: false, findings: [] }]);
@@ -231,3 +239,32 @@ async function survivors(pids: readonly number[]): Promise<number[]> {
   for (let waited = 0; waited < 200 && alive().length > 0; waited += 1) await new Promise((resolve) => setTimeout(resolve, 50));
   return alive();
 }
+
+describe('agent-controls rollback', () => {
+  it('plans, undoes, and says what it left', async () => {
+    const run = await runtime.startAsked('crm-tierer', { text: 'See to the tiers of C_201 and C_203.' });
+    for (const customer_id of ['C_201', 'C_203']) expect((await run.call('update_tier', { customer_id, tier: 'growth' }, { reason: 'usage' })).verdict).toBe('permit');
+    const planned = await cli(['rollback', ...local, '--run', run.runId, '--plan']);
+    expect(planned.stdout).toContain('2 of 2 decisions of crm-tierer would be reversed');
+    expect(planned.stdout).toContain('nobody has changed them since');
+    expect((await cli(['rollback', ...local, '--run', run.runId])).stderr).toContain('ReasonMissing');
+    const done = await cli(['rollback', ...local, '--run', run.runId, '--reason', 'it was wrong', '--reference', 'INC-1']);
+    expect([done.status, done.stdout]).toEqual([0, expect.stringContaining('Reversed: 2 decisions')]);
+    const again = await cli(['rollback', ...local, '--run', run.runId, '--reason', 'once more']);
+    expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('NothingToReverse')]);
+    expect((await cli(['rollback', ...local])).stderr).toContain('SelectionMissing');
+    expect((await cli(['rollback', ...local, '--agent', 'crm-tierer', '--since', 'soon'])).stderr).toContain('TimeInvalid');
+    expect((JSON.parse((await cli(['rollback', ...local, '--agent', 'crm-tierer', '--since', '1h', '--plan', '--json'])).stdout) as { total: number }).total).toBe(2);
+  });
+});
+
+describe('agent-controls actions', () => {
+  it('prints the register of reverses', async () => {
+    const { stdout } = await cli(['actions', '--assembly', inject('assembly')]);
+    expect(stdout).toContain('putting the prior value back');
+    expect(stdout).toContain('finance-oncall');
+    const { actions } = JSON.parse((await cli(['actions', 'register', '--json', '--assembly', inject('assembly')])).stdout) as { actions: { name: string; lowestTier: string }[] };
+    expect(actions.map(({ name, lowestTier }) => `${name} ${lowestTier}`)).toEqual(['amend_contract auto', 'issue_refund human', 'send_email verify', 'update_tier auto']);
+    expect((await cli(['actions', '--assembly', '/nowhere'])).status).toBe(2);
+  });
+});

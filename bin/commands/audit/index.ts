@@ -2,11 +2,12 @@ import { Command } from 'commander';
 import { erasureCommands } from './erasure';
 import { proofCommands } from './proof';
 import { searchCommand } from './search';
+import { verdictsCommand } from './verdicts';
 import { verifyCommand } from './verify';
 
 /** `agent-controls audit`: searches, verifies, proves and keeps the log. */
 export function auditCommand(): Command {
   const command = new Command('audit').description('Searches, verifies, proves and keeps the audit log.');
-  for (const each of [searchCommand(), verifyCommand(), ...proofCommands(), ...erasureCommands()]) command.addCommand(each);
+  for (const each of [searchCommand(), verdictsCommand(), verifyCommand(), ...proofCommands(), ...erasureCommands()]) command.addCommand(each);
   return command;
 }
