@@ -65,8 +65,8 @@ export interface Anchors {
   readonly findings: readonly Finding[];
 }
 
-/** After which finding no more are kept; the first ones name the damage. */
-const MOST_FINDINGS = 100;
+/** How many findings of one problem are kept: the first ones name the damage, and a flood of one kind must not hide another. */
+const MOST_OF_A_KIND = 50;
 
 const NO_ANCHORS: Anchors = { seen: new Map(), begins: new Map(), erased: new Map(), dropped: [], findings: [] };
 
@@ -134,7 +134,7 @@ export class Verifier {
    */
   public constructor(private readonly anchors: Anchors = NO_ANCHORS, private readonly options: { readonly start?: Progress | undefined; readonly partial?: boolean; readonly chainOnly?: boolean } = {}) {
     const { start } = options;
-    this.findings.push(...anchors.findings.slice(0, MOST_FINDINGS));
+    this.findings.push(...anchors.findings.slice(0, MOST_OF_A_KIND));
     for (const finding of start?.findings ?? []) if (!this.findings.some(({ sentence }) => sentence === finding.sentence)) this.findings.push(finding);
     if (!start) return;
     for (const [head, { seq, hash }] of Object.entries(start.chains)) this.chains.set(Number(head), { seq: BigInt(seq), hash: digestOf(hash), floor: 0n, latest: 0n });
@@ -311,7 +311,7 @@ export class Verifier {
   }
 
   private found(problem: Finding['problem'], entries: string, row: LogRow | null, sentence: string): void {
-    if (this.findings.length < MOST_FINDINGS) this.findings.push({ problem, entries, decisionId: row && new EntryRecord(row.record).decision, sentence });
+    if (this.findings.filter((finding) => finding.problem === problem).length < MOST_OF_A_KIND) this.findings.push({ problem, entries, decisionId: row && new EntryRecord(row.record).decision, sentence });
   }
 }
 

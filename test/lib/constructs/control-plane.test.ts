@@ -32,7 +32,7 @@ describe('a control plane with its defaults', () => {
 
   it('asks every caller of every route for a signature', () => {
     const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => `${(Properties as { AuthorizationType: string }).AuthorizationType} ${(Properties as { RouteKey: string }).RouteKey}`).sort();
-    expect(routes).toEqual(['AWS_IAM GET /approvals', 'AWS_IAM GET /approvals/{holdId}', 'AWS_IAM GET /holds/{holdId}', 'AWS_IAM GET /legal-holds', 'AWS_IAM GET /openapi.json', 'AWS_IAM GET /rollbacks/{rollbackId}', 'AWS_IAM GET /tools', 'AWS_IAM POST /agents/{agent}/requests', 'AWS_IAM POST /agents/{agent}/runs', 'AWS_IAM POST /approvals/{holdId}/verdict', 'AWS_IAM POST /calls', 'AWS_IAM POST /checkpoints', 'AWS_IAM POST /erasures', 'AWS_IAM POST /legal-holds', 'AWS_IAM POST /legal-holds/{legalHoldId}/release', 'AWS_IAM POST /mcp', 'AWS_IAM POST /rollbacks']);
+    expect(routes).toEqual(['AWS_IAM GET /approvals', 'AWS_IAM GET /approvals/{holdId}', 'AWS_IAM GET /holds/{holdId}', 'AWS_IAM GET /legal-holds', 'AWS_IAM GET /openapi.json', 'AWS_IAM GET /rollbacks/{rollbackId}', 'AWS_IAM GET /tools', 'AWS_IAM POST /agents/{agent}/requests', 'AWS_IAM POST /agents/{agent}/runs', 'AWS_IAM POST /approvals/{holdId}/verdict', 'AWS_IAM POST /calls', 'AWS_IAM POST /checkpoints', 'AWS_IAM POST /erasures', 'AWS_IAM POST /legal-holds', 'AWS_IAM POST /legal-holds/{legalHoldId}/release', 'AWS_IAM POST /mcp', 'AWS_IAM POST /rollbacks', 'AWS_IAM POST /rollbacks/{rollbackId}/reversals/{reversalId}']);
   });
 
   it('gives names only to what another stack must find', () => {
