@@ -78,6 +78,13 @@ export interface WriteDeclaration<P extends Parameters, Before, Result, Resolved
   /** Words in a trusted request that ask for it, such as `pay back`; a call that no words ask for is held. */
   readonly asks: readonly [string, ...string[]];
   /**
+   * Whether running it twice with the same `idempotencyKey` comes to the same as running it once, because the other system sees to that. Then an attempt of
+   * which nobody knows what came is made again, twice at most; otherwise a person finds out.
+   *
+   * @default false
+   */
+  readonly idempotent?: boolean;
+  /**
    * The before-image, read and locked in the transaction of `execute`. It is asked again after the write, and when the write is to be undone: it only
    * looks, and sees everything that `execute` changes.
    */
@@ -122,7 +129,7 @@ export function defineAction<const P extends Parameters, Before, Result, Resolve
     return { image, result: await execute(parameters, context, image, resolved) };
   };
   return {
-    ...described(declaration, 'write', declaration.reach, declaration.asks, reverseManifest(reverse)),
+    ...described(declaration, 'write', declaration.reach, declaration.asks, reverseManifest(reverse), declaration.idempotent),
     handler: actionHandler({
       async run(parameters, context, staged) {
         const { result, image } = await run(parameters as Values<P>, context, staged);
@@ -163,7 +170,7 @@ export function defineQuery<const P extends Parameters, Result>(declaration: Que
   };
 }
 
-function described<P extends Parameters>(declaration: Declaration<P>, effect: 'read' | 'write', reach: Reach, asks: readonly string[], reverse: ReverseManifest | undefined): { actionName: string; parameters: P; manifest: Manifest } {
+function described<P extends Parameters>(declaration: Declaration<P>, effect: 'read' | 'write', reach: Reach, asks: readonly string[], reverse: ReverseManifest | undefined, idempotent?: boolean): { actionName: string; parameters: P; manifest: Manifest } {
   const { name, description, parameters, sinks, returns = {}, reads, writes } = declaration;
   return {
     actionName: name,
@@ -171,7 +178,7 @@ function described<P extends Parameters>(declaration: Declaration<P>, effect: 'r
     manifest: {
       name, description, effect, reach, asks, sinks, returns,
       parameters: Object.fromEntries(Object.entries(parameters).map(([key, { manifest }]) => [key, manifest])),
-      ...(reverse ? { reverse } : {}), ...(reads ? { reads } : {}), ...(writes ? { writes } : {}),
+      ...(idempotent ? { idempotent } : {}), ...(reverse ? { reverse } : {}), ...(reads ? { reads } : {}), ...(writes ? { writes } : {}),
     },
   };
 }

@@ -350,7 +350,7 @@ begin
   update gate.call set status = 'executing' where decision_id = p_decision;
   return json_build_object('decisionId', p_decision, 'agent', v_call.agent, 'run', v_call.run_id, 'action', v_call.action, 'kind', v_tool ->> 'kind', 'table', v_tool ->> 'table', 'columns', v_tool -> 'columns',
     'function', v_action.function_name, 'loginSecretArn', v_agent.secret_arn, 'parameters', v_call.parameters, 'salt', encode(v_call.salt, 'hex'), 'digest', v_call.digest, 'staged', v_call.staged, 'justification', v_call.justification,
-    'request', case when v_run.request_trusted then v_run.request end, 'effect', v_tool ->> 'effect', 'returns', v_tool -> 'returns',
+    'request', case when v_run.request_trusted then v_run.request end, 'effect', v_tool ->> 'effect', 'idempotent', coalesce((v_action.manifest::json ->> 'idempotent')::boolean, false), 'returns', v_tool -> 'returns',
     'registered', (select s.compiled::json -> 'counterparties' -> 'values' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment),
     'redact', (select s.compiled::json -> 'redact' from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment));
 end $$;

@@ -79,7 +79,7 @@ $$;
 create function undo.looks(p_of text, p_most int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(json_agg(json_build_object('action', l.action, 'function', l.function_name, 'decisions', l.decisions)), '[]') from (
     select s.action, s.function_name, json_agg(s.decision_id order by s.n) as decisions from (
-      select c.action, a.function_name, c.decision_id, c.n, (row_number() over w - 1) / 100 as batch, sum((select sum(length(i.sealed)) from undo.image i where i.decision_id = c.decision_id)) over w / 500000 as size
+      select c.action, a.function_name, c.decision_id, c.n, (row_number() over w - 1) / 100 as batch, div(sum((select sum(length(i.sealed)) from undo.image i where i.decision_id = c.decision_id)) over w, 500000) as size
       from undo.candidates(p_of::json) with ordinality as c(decision_id, agent, action, at, kind, sentence, asks, people, approvers, state, n) join controls.action a on a.name = c.action
       where c.state = 'ready' and c.kind = 'restore' and c.n <= p_most window w as (partition by c.action order by c.n)) s group by s.action, s.function_name, s.batch, s.size) l
 $$;

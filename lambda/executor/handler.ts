@@ -26,6 +26,8 @@ interface Redeemed extends Omit<ActionRequest, 'table' | 'columns' | 'stage' | '
   readonly request: string | null;
   readonly registered: Readonly<Record<string, readonly string[]>> | null;
   readonly effect: 'read' | 'write';
+  /** Whether an attempt whose outcome is not known may be made again. */
+  readonly idempotent: boolean;
   readonly returns: Readonly<Record<string, ReturnedField>>;
   /** Columns, as `table.column`, that no record keeps. */
   readonly redact: readonly string[] | null;
@@ -37,6 +39,9 @@ interface Redeemed extends Omit<ActionRequest, 'table' | 'columns' | 'stage' | '
   readonly people?: number;
   readonly approvals?: readonly { readonly person: string; readonly code: string }[] | null;
 }
+
+/** How often an idempotent action is run again when nobody knows what came of it. */
+const AGAIN = 2;
 
 type Outcome = { readonly status: 'executed' | 'failed' | 'unknown'; readonly answer: ActionAnswer };
 
@@ -58,7 +63,8 @@ export async function handler(event: ExecutorEvent, { getRemainingTimeInMillis }
   // It has begun: from here on whoever asks again goes on with it, and nothing that fails ends it.
   if (ticket.kind === 'rollback') return { status: 'more', rollback: ticket.decisionId };
 
-  const outcome = await invoke(ticket);
+  let outcome = await invoke(ticket);
+  for (let again = 0; again < AGAIN && outcome.status === 'unknown' && ticket.idempotent && getRemainingTimeInMillis() > 60_000; again += 1) outcome = await invoke(ticket);
   const answer = plainJson(outcome.answer) as ActionAnswer; // a result may hold what some other system wrote
   const { redact } = await import('../redaction/redact');
   // The agent gets what it may read, without secrets; the record leaves out what the card says, too.

@@ -18,6 +18,8 @@ export interface Manifest {
   readonly sinks: readonly string[];
   /** Fields of the records it returns, by name; what is not named is prose that anybody may have written. */
   readonly returns: Readonly<Record<string, ReturnedField>>;
+  /** Whether running it twice with one idempotency key comes to the same as once: then an attempt whose outcome is not known is made again. */
+  readonly idempotent?: boolean;
   /** How it is undone; absent on a read. */
   readonly reverse?: ReverseManifest;
   /** Columns it reads with the agent's login, as `table.column`. */

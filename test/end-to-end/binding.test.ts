@@ -34,10 +34,14 @@ beforeAll(async () => {
   const stack = new Stack(app, 'Bound');
   const controls = new AgentControls(stack, 'Controls', { removalPolicy: RemovalPolicy.DESTROY, tiers: [HoldTier.human(), HoldTier.human({ tierName: 'two', approvalsRequired: 2 })] });
   controls.addAction('Tell', { code: ActionCode.fromEntry(join(folder, 'tell.ts')) });
+  for (const [name, idempotent] of [['pay', true], ['pay_blindly', false]] as const) {
+    writeFileSync(join(folder, `${name}.ts`), PAY.replace('NAME', name).replace('IDEMPOTENT', String(idempotent)));
+    controls.addAction(name, { code: ActionCode.fromEntry(join(folder, `${name}.ts`)), environment: { TRIED: join(folder, `${name}.txt`) } });
+  }
   for (const [agentName, tier] of [['teller', 'human'], ['careful', 'two']] as const) {
     const agent = controls.addAgent(agentName, { card: ScopeCard.fromObject({
       agent: agentName, purpose: 'Tells people what they asked about.', owners: { product: 'p@example.com', security: 's@example.com', 'on-call': 'o' }, 'review-by': '2099-12-31', request: { 'trusted-from': 'compute' },
-      'data-inputs': [{ system: 's', classes: ['business'] }], models: ['m'], environments: { dev: { data: 'synthetic' } }, scopes: [{ scope: 'scope://a.tell.all', call: [{ action: 'tell', approval: { tier, approvers: ['leads'] } }] }],
+      'data-inputs': [{ system: 's', classes: ['business'] }], models: ['m'], environments: { dev: { data: 'synthetic' } }, scopes: [{ scope: 'scope://a.tell.all', call: ['tell', 'pay', 'pay_blindly'].map((action) => ({ action, approval: { tier, approvers: ['leads'] } })) }],
       'failure-modes': [{ bad: 'It tells lies.', 'found-by': { anomaly: 'lies' } }], retention: { inputs: { months: 13 } },
     }) });
     agent.grantStartRun(new iam.Role(stack, `${agentName}-bot`, { roleName: `${agentName}-bot`, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
@@ -54,6 +58,14 @@ afterAll(async () => {
   await runtime.stop();
   rmSync(folder, { recursive: true, force: true });
 });
+
+// Dies twice, and then pays.
+const PAY = `import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { defineAction, param } from 'cdk-agent-controls/action';
+export default defineAction({ name: 'NAME', description: 'Pays once a key.', reach: 'internal', asks: ['tell'], sinks: [], idempotent: IDEMPOTENT, parameters: { how: param.text({ maxLength: 20 }) },
+  before: async () => undefined,
+  execute: async (_, { idempotencyKey }) => { appendFileSync(process.env.TRIED, idempotencyKey + '\\n'); if (readFileSync(process.env.TRIED, 'utf8').split('\\n').filter((key) => key === idempotencyKey).length < 3) process.exit(1); return { paid: true }; },
+  reverse: { impossible: 'It was paid. Call the bank.' } });`;
 
 let last = 0;
 async function proposed(by = run, text = 'the news'): Promise<{ list: string; hold: LocalHold }> {
@@ -171,4 +183,16 @@ describe('staging', () => {
     expect(findings.map(({ sentence }) => sentence).filter((sentence) => !/verdict that no entry|ticket that no decision|status no entry gave|nobody let through/.test(sentence))).toEqual([]);
     expect(findings.length).toBeGreaterThan(0);
   });
+});
+
+describe('an attempt of which nobody knows what came', () => {
+  const paid = async (action: string): Promise<[string, number]> => {
+    const answer = await run.call(action, { how: 'now' }, { reason: 'they asked' });
+    if (answer.verdict !== 'hold') throw new Error(JSON.stringify(answer));
+    const hold = await runtime.hold(answer.holdId);
+    await approve(hold);
+    return [await outcome(hold), readFileSync(join(folder, `${action}.txt`), 'utf8').trim().split('\n').length];
+  };
+  it('is made again with the same key where the action is declared idempotent', async () => { expect(await paid('pay')).toEqual(['executed', 3]); });
+  it('is made once otherwise, and left to a person', async () => { expect(await paid('pay_blindly')).toEqual(['unknown', 1]); });
 });

@@ -144,6 +144,35 @@ describe('what is asked again before it runs', () => {
   });
 });
 
+describe('staging', () => {
+  it('comes before anybody is asked, and once', async () => {
+    const { principal } = await db.startRun('outreach-closer');
+    const { rows: [scope] } = await db.owner.query<{ compiled: string }>('select compiled from controls.scope');
+    const { holdId, decisionId } = await ask<Staged>('gate', 'gate.commit_call($1)', [JSON.stringify({
+      principal, callId: randomUUID(), action: 'send_email', manifestDigest: MANIFEST, verdict: 'hold', ruleId: RULE, rule: JSON.parse(scope?.compiled ?? '{}').rules[RULE], reasons: '[]', output: JSON.stringify(MAIL), inputs: '{"saw":[]}',
+    })]);
+    const { rows: [before] } = await db.owner.query<{ digest: string }>('select digest from hold.hold where hold_id = $1', [holdId]);
+    const hold = { holdId, decisionId, digest: before?.digest ?? '' };
+    expect(await decide(hold, 'approve')).toEqual({ refused: 'NotStaged' });
+    expect(await ask<unknown[]>('decide', "hold.list('[\"sales-leads\"]')", [])).not.toContainEqual(expect.objectContaining({ holdId }));
+    expect(await ask('executor', 'hold.stage($1, $2, null, null)', [holdId, 'first'])).toEqual({ status: 'pending' });
+    expect(await ask('executor', 'hold.stage($1, $2, null, null)', [holdId, 'second'])).toEqual({ status: 'pending' });
+    expect(await decide(hold, 'approve')).toEqual({ refused: 'DigestMismatch' }); // of the parameters alone
+    const { rows: [after] } = await db.owner.query<{ digest: string; staged: string }>('select h.digest, c.staged from hold.hold h join gate.call c using (decision_id) where hold_id = $1', [holdId]);
+    expect(after?.staged).toBe('first');
+    expect(await decide({ ...hold, digest: after?.digest ?? '' }, 'approve')).toMatchObject({ status: 'approved' });
+    expect(await claim(hold)).toMatchObject({ staged: 'first', approvals: [{ person: 'dana', code: 'code of dana' }], people: 1 });
+  });
+
+  it('that never came, or a clock that never started, ends with the window', async () => {
+    const hold = await stage();
+    await db.moveClock(400);
+    await db.as('keeper').query('select gate.reconcile()');
+    await db.moveClock(0);
+    expect(await kinds(hold)).toEqual(['hold.expired']);
+  });
+});
+
 describe('a window that ends with the business day', () => {
   const ends = async (at: string, hours: object = {}): Promise<string> => {
     await db.superuser.query(`create or replace function controls.now() returns timestamptz language sql volatile as 'select timestamptz ''${at}'''`);
