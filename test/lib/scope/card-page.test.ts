@@ -36,6 +36,11 @@ describe('the page of a card', () => {
     expect(cardPage({ card: card((of) => { delete of.clauses; }), manifests: [] })).not.toContain('What it is told');
   });
 
+  it('says until when a call waits, and who may decide then', () => {
+    const page = cardPage({ card: card((of) => { of.scopes[0].call[0].approval = { tier: 'same-day', approvers: ['sales-leads'] }; }), manifests: ALL, tiers: [{ name: 'same-day', kind: 'human', windowSeconds: 604_800, approvers: [], people: 1, hours: { timeZone: 'Europe/Berlin', opens: 540, closes: 1_050, holidays: [] }, escalateTo: 'heads' }] });
+    expect(page).toContain('held until the end of the business day (Europe/Berlin, 09:00 to 17:30); then `heads`, too');
+  });
+
   it('says which columns no record keeps', () => {
     expect(cardPage({ card: card((of) => { of.redact = ['leads.signals']; }), manifests: ALL })).toContain('No record keeps `leads.signals`.');
     expect(cardPage({ card: card(), manifests: ALL })).not.toContain('No record keeps');

@@ -5,7 +5,7 @@ import { cardDigest, compile, CompiledScope } from '../../../lib/scope/compile';
 import { PolicySet } from '../../../lambda/gate/policy-set';
 import { policyFaults } from '../../../lambda/gate/judge';
 import { CLAUSES, systemPrompt } from '../../../lib/scope/clauses';
-import { compileSql } from '../../../lib/scope/compile-sql';
+import { compileReverseSql, compileSql } from '../../../lib/scope/compile-sql';
 import { Manifest, valueType } from '../../../lib/scope/manifest';
 import { DEFAULT_TIERS } from '../../../lib/scope/tier';
 import { card, ISSUE_REFUND, SEND_EMAIL, UPDATE_TIER } from '../../support/cards';
@@ -241,5 +241,26 @@ describe('columns that no record keeps', () => {
     expect(compiled(card((made) => { made.redact = [column]; })).redact).toEqual([column]);
     expect(compiled(card()).redact).toEqual([]);
     for (const unknown of ['leads.nothing', 'nowhere.name']) expect(() => compiled(card((made) => { made.redact = [unknown]; }))).toThrow(/^RedactUnknown: redact\[0\]/);
+  });
+});
+
+describe('the login of reversals', () => {
+  const UNDONE: Manifest = { ...UPDATE_TIER, reads: ['customer.id', 'sales.plan.name'], writes: ['customer.tier'], reverse: { kind: 'restore', deletes: ['notes'] } };
+  it('gets what reverses read, write and take out, what cards read of the same tables, and nothing else', () => {
+    const statements = compileReverseSql([UNDONE, SEND_EMAIL, { ...UPDATE_TIER, name: 'shout', writes: ['secret.x'], reverse: { kind: 'impossible', sentence: 'No.' } }, { ...UPDATE_TIER, name: 'look', effect: 'read', reads: ['secret.y'], reverse: undefined } as unknown as Manifest],
+      [{ table: '"public"."customer"', select: ['"company"'] }, { table: '"public"."secret"', select: ['"z"'] }], 'controls');
+    const text = statements.join('\n');
+    expect(statements[0]).toBe("select controls.clear_role('controls-reverse')");
+    for (const right of ['grant select ("id") on "public"."customer"', 'grant select ("company") on "public"."customer"', 'grant update ("tier") on "public"."customer"', 'grant insert ("tier") on "public"."customer"', 'grant select ("name") on "sales"."plan"', 'grant delete on "public"."notes"', 'grant usage on schema "sales"']) expect(text).toContain(right);
+    expect(text).not.toContain('secret');
+    expect(text).toContain("attname = 'tier' and not attisdropped");
+  });
+});
+
+describe('a tier of the business day', () => {
+  it('keeps its hours and whom it escalates to', () => {
+    const hours = { timeZone: 'UTC', opens: 540, closes: 1_020, holidays: [] };
+    const scope = compile({ card: card((of) => { call(of).approval = { tier: 'day', approvers: ['sales-leads'] }; }), environment: 'dev', manifests: ALL, tiers: [{ name: 'day', kind: 'human', windowSeconds: 604_800, approvers: [], people: 1, hours, escalateTo: 'heads' }] });
+    expect(Object.values(scope.rules)).toContainEqual(expect.objectContaining({ hours, escalateTo: 'heads' }));
   });
 });
