@@ -5,6 +5,7 @@ import { bold, dim } from './terminal';
 /** Where to point a browser, `psql` and `aws` while a local runtime runs. */
 export function connectionHints(file: LocalFile, folder: string): string {
   const [agent = ''] = Object.keys(file.principals.agents);
+  const groups = file.resources.approverRoles.map((arn) => arn.split('-approver-')[1] ?? '').sort();
   const option = folder === '.agent-controls' ? '' : ` --folder ${folder}`;
   const as = (who: string): string => `eval "$(npx agent-controls local env ${who}${option})"`;
   return `
@@ -13,7 +14,8 @@ browser  ${file.page}
 aws      ${as(file.principals.agents[agent]?.run ? agent : 'auditor')} && aws --endpoint-url ${file.endpoint} sts get-caller-identity
 psql     ${as(agent)} && psql -c 'select current_user'
          ${as('superuser')} && psql -h ${file.postgres.host} -p ${file.postgres.port}
-decide   ${as(`approver:${file.resources.approverRoles[0]?.split('-approver-')[1] ?? 'GROUP'}`)}, then docs/piece-by-piece.md
+decide   ${as('approver:GROUP')} with ${groups.length > 0 ? `a group of ${groups.join(', ')}` : 'a group of approvers'}, then docs/piece-by-piece.md; what waits for whom is on the page
+undo     npx agent-controls rollback --local${option} --agent ${agent} --since 1h --plan
 mcp      { "command": "npx", "args": ["agent-controls", "mcp", "--local", "--folder", "${resolve(folder)}", "--agent", "${agent}", "--request", "WHAT YOU ASK OF IT"] }
 log      npx agent-controls audit search --local${option}
          npx agent-controls audit verify --local${option}
