@@ -21,5 +21,7 @@ export default tseslint.config(
       'no-console': ['error', { allow: ['error'] }],
     },
   },
+  ...tseslint.configs.recommendedTypeChecked.map((config) => ({ ...config, files: ['**/*.tsx'] })),
+  { files: ['**/*.tsx'], languageOptions: { parserOptions: { project: './tsconfig.page.json' } }, rules: { '@typescript-eslint/no-misused-promises': 'off', eqeqeq: 'error' } },
   { files: ['test/**/*.ts', 'bench/**/*.ts'], rules: { '@typescript-eslint/explicit-function-return-type': 'off', '@typescript-eslint/no-base-to-string': 'off', '@typescript-eslint/require-await': 'off', '@typescript-eslint/unbound-method': 'off' } },
 );

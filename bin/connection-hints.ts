@@ -10,11 +10,12 @@ export function connectionHints(file: LocalFile, folder: string): string {
   const as = (who: string): string => `eval "$(npx agent-controls local env ${who}${option})"`;
   return `
 ${bold('The runtime stays up; Ctrl-C ends it.')}
+approve  ${file.approvals}
 browser  ${file.page}
 aws      ${as(file.principals.agents[agent]?.run ? agent : 'auditor')} && aws --endpoint-url ${file.endpoint} sts get-caller-identity
 psql     ${as(agent)} && psql -c 'select current_user'
          ${as('superuser')} && psql -h ${file.postgres.host} -p ${file.postgres.port}
-decide   ${as('approver:GROUP')} with ${groups.length > 0 ? `a group of ${groups.join(', ')}` : 'a group of approvers'}, then docs/piece-by-piece.md; what waits for whom is on the page
+decide   ${as('approver:GROUP')} with ${groups.length > 0 ? `a group of ${groups.join(', ')}` : 'a group of approvers'}, then docs/piece-by-piece.md
 undo     npx agent-controls rollback --local${option} --agent ${agent} --since 1h --plan
 mcp      { "command": "npx", "args": ["agent-controls", "mcp", "--local", "--folder", "${resolve(folder)}", "--agent", "${agent}", "--request", "WHAT YOU ASK OF IT"] }
 log      npx agent-controls audit search --local${option}

@@ -22,6 +22,8 @@ export interface LocalFile {
   readonly page: string;
   /** Address of the HTTP API. */
   readonly api: string;
+  /** Where people decide holds, in a browser. */
+  readonly approvals: string;
   /** Whether requests are authorised against the synthesized policies. */
   readonly authorisationEvaluated: boolean;
   readonly postgres: { readonly host: string; readonly port: number; readonly database: string; readonly superuser: string; readonly password: string };
@@ -75,7 +77,7 @@ export function describe({ folder, url, page, account, postgres, database, clust
     return { user: username, password };
   };
   return {
-    local: true, pid: process.pid, endpoint: url, region: account.region, account: account.id, page, api: url, authorisationEvaluated: authoriser.evaluates,
+    local: true, pid: process.pid, endpoint: url, region: account.region, account: account.id, page, api: url, approvals: `${url}/approve`, authorisationEvaluated: authoriser.evaluates,
     postgres: { host: postgres.host, port: postgres.port, database, superuser: postgres.superuser, password: postgres.password },
     principals: {
       operator: keysOf(principals.addUser('operator', [{ name: 'operator', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } }])),

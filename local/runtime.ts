@@ -16,6 +16,7 @@ import { PostgresServer, startPostgres } from './postgres/launcher';
 import { describe, LocalFile, withRun } from './local-file';
 import { takeLock } from './lock';
 import { statusPage } from './page';
+import { Cognito } from './services/cognito';
 import { EventBus } from './services/event-bus';
 import { HttpApi } from './services/http-api';
 import { KeysFile, Kms } from './services/kms';
@@ -64,7 +65,7 @@ export class Runtime {
   }
 
   /** @internal */
-  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, private readonly principals: Principals, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
+  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, private readonly principals: Principals, public readonly directory: Cognito, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
 
   /** What `local.json` says now. */
   public get file(): LocalFile { return this.latest(); }
@@ -114,6 +115,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const functions = new LambdaHost(join(folder, 'logs'), (fn) => environmentOf(principals, fn, url));
   undo.push(() => functions.stop());
   const stateMachines = new StepFunctions(kept.executions, save, functions, authoriser, clock);
+  const cognito = new Cognito(ACCOUNT, REGION, () => url);
   const clusters = new Map<string, ClusterAddress>();
   const rdsData = new RdsData(clusters, secrets);
   undo.push(() => rdsData.stop());
@@ -123,7 +125,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   let database = '';
 
   const account: Account = {
-    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, functions, stateMachines, clusters, keyAliases, keyPolicies,
+    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
     routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;
@@ -145,13 +147,15 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   };
   const sts = new Sts(principals, authoriser, clock);
   const pageToken = randomBytes(18).toString('base64url');
+  const api = new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION);
   const endpoint = new Endpoint({
     principals, authoriser, clock, region: REGION, answers, pageToken,
     services: {
       sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
       s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION),
-      'execute-api': new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION),
+      'execute-api': api, 'cognito-idp': cognito,
     },
+    open: async (request) => await cognito.open(request) ?? api.open(request),
     page: () => statusPage(superuser as Pool, { evaluates: authoriser.evaluates, now: new Date(clock.now()) }),
   });
   await endpoint.listen(options.port ?? 0);
@@ -176,7 +180,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   };
   // The first call of a run should not pay for starting processes.
   for (const handler of ['broker', 'gate', 'executor', 'read']) functions.warm(`${file.resources.controlsName}-${handler}`);
-  return new Runtime(() => file, clock, superuser, authoriser, principals, () => {
+  return new Runtime(() => file, clock, superuser, authoriser, principals, cognito, () => {
     kept.clockAheadMs = clock.aheadMs;
     save();
   }, close);

@@ -40,6 +40,8 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   await Promise.all([
     ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [MCP_APART] })),
     build({ ...common, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
+    build({ ...common, platform: 'browser', target: 'es2022', format: 'esm', entryPoints: ['lambda/approval/page/main.tsx'], outfile: join(out, 'decide', 'page.js'), jsx: 'automatic', jsxImportSource: 'hono/jsx/dom' }),
+    build({ ...common, entryPoints: ['lambda/approval/page/page.css'], outfile: join(out, 'decide', 'page.css') }),
     ...['action', 'client'].map((name) => build({ ...common, entryPoints: [`lambda/${name}/index.ts`], outfile: join(out, name, 'index.js') })),
     // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
     build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),

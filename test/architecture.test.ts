@@ -4,7 +4,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 const root = join(__dirname, '..');
-const files = (folder: string): string[] => readdirSync(join(root, folder), { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile() && /\.(ts|cjs)$/.test(entry.name)).map((entry) => relative(root, join(entry.parentPath, entry.name)));
+const files = (folder: string): string[] => readdirSync(join(root, folder), { withFileTypes: true, recursive: true }).filter((entry) => entry.isFile() && /\.(tsx?|cjs)$/.test(entry.name)).map((entry) => relative(root, join(entry.parentPath, entry.name)));
 const importsOf = (file: string): string[] => [...readFileSync(join(root, file), 'utf8').matchAll(/(?:^(?:import|export)\b[^;']*?from |^import |\bimport\(|\brequire\()'([^']+)'/gm)].map(([, name]) => name as string);
 const room = (path: string): string => path.split(sep).slice(0, path.startsWith('lib') || path.startsWith('lambda') ? 2 : 1).join('/');
 
@@ -17,8 +17,8 @@ function leadsTo(file: string, name: string): string {
 const allowed: readonly { readonly from: RegExp; readonly to: RegExp; readonly why: string }[] = [
   { from: /^lib\/scope/, to: /^(lib\/scope|node:(crypto|fs|path)|ajv\/dist\/2020|yaml|canonicalize)$/, why: 'the compiler is pure: no CDK, no AWS' },
   { from: /^lib\//, to: /^(lib\/[\w-]+|node:[\w/]+|aws-cdk-lib.*|constructs)$/, why: 'constructs reach handlers by asset path only' },
-  { from: /^lambda\//, to: /^(lambda\/[\w-]+|lib\/scope|node:[\w/]+|@aws-sdk\/client-[\w-]+|@aws-sdk\/credential-provider-node|@aws-crypto\/sha256-js|@smithy\/[\w-]+|@cedar-policy\/cedar-wasm\/nodejs|@cfworker\/json-schema|@secretlint\/[\w-]+|card-validator|jose|@modelcontextprotocol\/sdk\/[\w./-]+|jsonc-parser|tlds|valibot)$/, why: 'handlers know the compiler and AWS, and no CDK' },
-  { from: /^local/, to: /^(local|lambda\/(client|audit)|node:[\w/]+|@aws-sdk\/client-(sts|s3|kms)|@aws-crypto\/sha256-js|@noble\/curves\/nist\.js|@smithy\/[\w-]+|pg|pg-copy-streams)$/, why: 'the local runtime reads the assembly, and talks as a client' },
+  { from: /^lambda\//, to: /^(lambda\/[\w-]+|lib\/scope|node:[\w/]+|@aws-sdk\/client-[\w-]+|@aws-sdk\/credential-provider-node|@aws-crypto\/sha256-js|@smithy\/[\w-]+|@cedar-policy\/cedar-wasm\/nodejs|@cfworker\/json-schema|@secretlint\/[\w-]+|card-validator|jose|oauth4webapi|hono(\/[\w-]+)*|@modelcontextprotocol\/sdk\/[\w./-]+|jsonc-parser|tlds|valibot)$/, why: 'handlers know the compiler and AWS, and no CDK' },
+  { from: /^local/, to: /^(local|lambda\/(client|audit)|jose|node:[\w/]+|@aws-sdk\/client-(sts|s3|kms)|@aws-crypto\/sha256-js|@noble\/curves\/nist\.js|@smithy\/[\w-]+|pg|pg-copy-streams)$/, why: 'the local runtime reads the assembly, and talks as a client' },
   { from: /^examples/, to: /^(examples|node:path|cdk-agent-controls\/(action|client|testing)|@aws-sdk\/client-sesv2|pg)$/, why: 'examples import what users import' },
 ];
 
@@ -44,6 +44,6 @@ describe('imports', () => {
 describe('the local runtime', () => {
   it('stays small', () => {
     const lines = files('local').reduce((sum, file) => sum + readFileSync(join(root, file), 'utf8').split('\n').filter((line) => line.trim() !== '').length, 0);
-    expect(lines).toBeLessThan(3_000);
+    expect(lines).toBeLessThan(4_000);
   });
 });

@@ -50,8 +50,11 @@ create index on hold.hold (agent) where status = 'pending';
 -- The authentication code is made with a key that no login has: an approval that somebody wrote here by hand runs nothing.
 create table hold.verdict (
   hold_id uuid not null references hold.hold, person text not null, verdict text not null check (verdict in ('approve', 'reject')),
-  reason text not null, signed_in text not null, at timestamptz not null, code text not null, primary key (hold_id, person)
+  reason text not null, signed_in text not null, at timestamptz not null, code text not null, name text not null, primary key (hold_id, person)
 );
+
+-- A call that a person proposed instead of one that waited: who did, and instead of which.
+create table gate.change (decision_id uuid primary key references gate.call on delete cascade, of uuid not null references gate.call on delete cascade, person text not null);
 
 -- One entry of a run. `p_of` are the columns that some kinds have and others have not: decision, action, reference, approver, outcome.
 create function gate.entry(p_kind text, p_run controls.run, p_of json, p_facts json, p_inputs text, p_output text) returns void language sql as $$
@@ -285,11 +288,12 @@ begin
   perform gate.entry('call.intent', v_run, json_build_object('decision', v_decision, 'action', c ->> 'action', 'outcome', v_verdict, 'reference', coalesce(c ->> 'reference', v_run.reference)),
     json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r),
     'hold', v_hold, 'hold_until', v_until, 'escalate_to', case when v_hold is not null then v_escalate end, 'people', case when v_hold is not null then v_people end, 'approvers', case when v_hold is not null then array_to_json(v_approvers) end, 'card_digest', v_run.card_digest, 'policy_digest', c ->> 'policyDigest', 'manifest_digest', c ->> 'manifestDigest', 'schema_digest', c ->> 'schemaDigest', 'gate_digest', c ->> 'gateDigest', 'prompt_digest', v_run.prompt_digest, 'model', v_run.model,
-    'provenance', c -> 'provenance', 'handler_clock', c ->> 'clock', 'redacted', c -> 'redacted', 'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
+    'changes', c -> 'change' ->> 'of', 'changed_by', c -> 'change' ->> 'person', 'provenance', c -> 'provenance', 'handler_clock', c ->> 'clock', 'redacted', c -> 'redacted', 'inputs_are', case when v_run.request_trusted then 'attested' else 'claimed' end), c ->> 'inputs', c ->> 'output');
   insert into gate.call values (v_decision, v_run.run_id, c ->> 'callId', v_run.agent, c ->> 'action', c ->> 'output', v_salt, encode(sha256(v_salt || convert_to(c ->> 'output', 'UTF8')), 'hex'),
     v_run.environment, c ->> 'manifestDigest', (select a.bundle_digest from controls.action a where a.name = c ->> 'action'), c ->> 'ruleId',
     v_rule -> 'row' ->> 'sql', v_parameters ->> (v_rule -> 'row' ->> 'parameter'), v_verdict, v_answer::text, null,
     case v_verdict when 'permit' then 'permitted' when 'hold' then 'held' else 'denied' end, c ->> 'justification', controls.now());
+  insert into gate.change select v_decision, (c -> 'change' ->> 'of')::uuid, c -> 'change' ->> 'person' where c -> 'change' is not null;
   if v_verdict <> 'deny' then
     -- A sum in another currency is not counted against this one; it was held for that.
     insert into gate.usage
@@ -396,6 +400,15 @@ create function gate.read_hold(p_principal text, p_hold uuid) returns text langu
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
   where h.hold_id = p_hold and r.principal_id = p_principal
 $$;
+
+-- The run and the call that a person wants changed: while it waits, to ask what would come of it; to propose it, once that person has rejected it.
+create function gate.open_change(p_hold uuid, p_person text, p_dry boolean) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select json_build_object('principal', r.principal_id, 'decisionId', h.decision_id, 'action', h.action, 'justification', c.justification)
+  from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
+  where h.hold_id = p_hold and not exists (select from undo.rollback u where u.decision_id = h.decision_id)
+    and case when p_dry then h.status = 'pending' else exists (select from hold.verdict v where v.hold_id = p_hold and v.person = p_person and v.verdict = 'reject') end);
+end $$;
 
 -- Records a refusal before there is a run to record it under.
 create function gate.refuse(p_principal text, p_reason text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$

@@ -84,12 +84,12 @@ create function hold.is_for(p_hold hold.hold, p_groups text) returns boolean lan
 $$;
 
 -- Counts one verdict of somebody who may give it, on a row that the caller has locked.
-create function hold.count_verdict(p_hold hold.hold, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text, p_code text) returns text language plpgsql as $$
+create function hold.count_verdict(p_hold hold.hold, p_verdict text, p_who json, p_reason text, p_code text) returns text language plpgsql as $$
 declare
   v_hold hold.hold := p_hold;
   v_approvals int;
 begin
-  insert into hold.verdict values (v_hold.hold_id, p_person, p_verdict, p_reason, p_signed_in, controls.now(), p_code);
+  insert into hold.verdict values (v_hold.hold_id, p_who ->> 'person', p_verdict, p_reason, p_who ->> 'signedIn', controls.now(), p_code, p_who ->> 'name');
   v_approvals := (select count(*) from hold.verdict where hold_id = v_hold.hold_id and verdict = 'approve');
   if p_verdict = 'reject' then
     update hold.hold set status = 'rejected' where hold_id = v_hold.hold_id returning * into v_hold;
@@ -98,30 +98,57 @@ begin
     insert into gate.ticket values (v_hold.decision_id, v_hold.digest, 'approval', controls.now());
   end if;
   if v_hold.status = 'rejected' then perform hold.cancel(v_hold); end if;
-  perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold, p_verdict, p_person,
-    jsonb_build_object('groups', p_groups::jsonb, 'signed_in', p_signed_in, 'approvals', v_approvals, 'people', v_hold.people),
-    audit.canonical(json_build_object('reason', p_reason)));
+  perform hold.entry(case when v_hold.status = 'pending' then 'hold.seconded' else 'hold.' || v_hold.status end, v_hold, p_verdict, p_who ->> 'person',
+    jsonb_build_object('groups', p_who -> 'groups', 'signed_in', p_who ->> 'signedIn', 'approvals', v_approvals, 'people', v_hold.people),
+    audit.canonical(json_build_object('name', p_who ->> 'name', 'reason', p_reason)));
   return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
 end $$;
 
+-- How often somebody asked lately: nobody reads sixty calls a minute.
+create table hold.pace (person text primary key, since timestamptz not null, attempts int not null);
+
+create function hold.is_too_fast(p_person text) returns boolean language sql as $$
+  insert into hold.pace as p values (p_person, controls.now(), 1) on conflict (person) do update
+    set attempts = case when p.since > excluded.since - interval '1 minute' then p.attempts + 1 else 1 end, since = case when p.since > excluded.since - interval '1 minute' then p.since else excluded.since end
+  returning attempts > 60
+$$;
+
+-- Names as they may be written for one person: an address counts as what stands before its @ and its +, too.
+create function hold.names(p_names text[]) returns text[] language sql immutable as $$
+  select coalesce(array_agg(distinct n.name), '{}') from unnest(p_names) a, lateral (values (lower(a)), (regexp_replace(lower(a), '[+@].*$', ''))) n(name) where n.name <> ''
+$$;
+
+-- Who vouches for a person: an issuer of tokens, or IAM.
+create function hold.issuer(p_person text) returns text language sql immutable as $$
+  select case when strpos(p_person, '#') > 0 then split_part(p_person, '#', 1) else 'iam' end
+$$;
+
+-- Those who asked for a call, by all their names, and whoever owns its agent.
+create function hold.askers(p_run controls.run) returns text[] language sql stable as $$
+  select hold.names(array[regexp_replace(p_run.starter, '^.*/', ''), regexp_replace(p_run.asked_by, '^.*/', '')] || array(
+    select o.value from controls.scope s, json_each_text(s.card::json -> 'owners') o where s.agent = p_run.agent and s.card_digest = p_run.card_digest and o.key = 'product'))
+$$;
+
 -- One verdict of one person. The clock is read after the row is locked, so an approval that waited past the end has no effect.
-create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_person text, p_groups text, p_signed_in text, p_reason text, p_code text)
+create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_who text, p_reason text, p_code text)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+  v_who json := p_who::json;
+  v_person text := v_who ->> 'person';
   v_hold hold.hold;
   v_run controls.run;
   v_mine hold.verdict;
   v_refused text;
 begin
   if p_verdict not in ('approve', 'reject') then raise exception 'VerdictUnknown: %', p_verdict using errcode = '22023'; end if;
+  if hold.is_too_fast(v_person) then return json_build_object('refused', 'TooManyVerdicts'); end if;
   select * into v_hold from hold.hold where hold_id = p_hold for update;
   if not found then return json_build_object('refused', 'HoldUnknown'); end if;
   v_run := (select r from controls.run r where r.run_id = v_hold.run_id);
-  v_mine := (select v from hold.verdict v where v.hold_id = p_hold and v.person = p_person);
+  v_mine := (select v from hold.verdict v where v.hold_id = p_hold and v.person = v_person);
   v_refused := case
-    when hold.is_for(v_hold, p_groups) is not true then 'NotAnApprover'
-    when lower(p_person) in (lower(regexp_replace(v_run.starter, '^.*/', '')), lower(regexp_replace(v_run.asked_by, '^.*/', ''))) or exists (select from controls.scope s, json_each_text(s.card::json -> 'owners') o
-      where s.agent = v_run.agent and s.card_digest = v_run.card_digest and o.key = 'product' and lower(o.value) = lower(p_person)) then 'OwnRequest'
+    when hold.is_for(v_hold, v_who ->> 'groups') is not true then 'NotAnApprover'
+    when hold.names(array(select json_array_elements_text(v_who -> 'aliases')) || v_person) && hold.askers(v_run) or exists (select from gate.change c where c.decision_id = v_hold.decision_id and c.person = v_person) then 'OwnRequest'
     when v_mine.person is not null and v_mine.verdict <> p_verdict then 'AlreadyDecided'
     when v_mine.person is not null then null
     when v_hold.status <> 'pending' then case v_hold.status when 'expired' then 'HoldExpired' else 'AlreadyDecided' end
@@ -129,12 +156,15 @@ begin
     when (select c.verdict from gate.call c where c.decision_id = v_hold.decision_id) is distinct from 'hold' then 'NotHeld'
     when not v_hold.staged then 'NotStaged'
     when v_hold.digest <> p_digest then 'DigestMismatch'
+    when v_hold.kind = 'human' and (v_who ->> 'fresh')::boolean is not true then 'SignInStale'
+    -- One person may have an account with each of two issuers.
+    when p_verdict = 'approve' and exists (select from hold.verdict v where v.hold_id = p_hold and v.person not like 'verifier:%' and hold.issuer(v.person) <> hold.issuer(v_person)) then 'SecondIssuer'
   end;
   if v_refused is not null then
-    perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', p_person), null);
+    perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', v_person), null);
     return json_build_object('refused', v_refused);
   end if;
-  if v_mine.person is null then return hold.count_verdict(v_hold, p_verdict, p_person, p_groups, p_signed_in, p_reason, p_code); end if;
+  if v_mine.person is null then return hold.count_verdict(v_hold, p_verdict, v_who, p_reason, p_code); end if;
   return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
 end $$;
 
@@ -165,7 +195,7 @@ begin
     perform hold.entry('verifier.unsure', v_hold, 'unsure', null, json_build_object('version', p_version)::jsonb, audit.canonical(json_build_object('reason', p_reason)));
     return json_build_object('status', v_hold.status);
   end if;
-  return hold.count_verdict(v_hold, p_verdict, 'verifier:' || v_hold.tier, '[]', 'verifier ' || coalesce(p_version, ''), p_reason, p_code);
+  return hold.count_verdict(v_hold, p_verdict, json_build_object('person', 'verifier:' || v_hold.tier, 'name', 'verifier', 'groups', '[]'::json, 'signedIn', 'verifier ' || coalesce(p_version, '')), p_reason, p_code);
 end $$;
 
 -- A cancelled call had no effect: its reservations are free again.
@@ -231,18 +261,44 @@ end $$;
 
 -- What waits for these groups: no payload, so that no call can make the list too large to read.
 create function hold.list(p_groups text) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select coalesce(json_agg(json_build_object('holdId', h.hold_id, 'agent', h.agent, 'action', h.action, 'tier', h.tier, 'stagedAt', h.staged_at, 'holdUntil', h.hold_until) order by h.hold_until), '[]')
+  select coalesce(json_agg(json_build_object('holdId', h.hold_id, 'agent', h.agent, 'action', h.action, 'tier', h.tier, 'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'secondsLeft', ceil(extract(epoch from h.hold_until - controls.now()))::int, 'people', h.people,
+    'approvals', (select count(*) from hold.verdict v where v.hold_id = h.hold_id and v.verdict = 'approve')) order by h.hold_until), '[]')
   from (select * from hold.hold h where h.status = 'pending' and h.staged and h.hold_until > controls.now() and hold.is_for(h, p_groups) order by h.hold_until limit 100) h
 $$;
 
 -- What an approver is shown of one: the exact bytes and their digest, what was asked, and where it stands.
 create function hold.show(p_groups text, p_hold uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  return (select json_build_object('holdId', h.hold_id, 'decisionId', h.decision_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'status', h.status, 'digest', h.digest,
-    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'parameters', c.parameters::json, 'staged', c.staged, 'justification', c.justification, 'request', r.request, 'approvers', h.approvers, 'people', h.people, 'reverses', undo.shown(h.decision_id))
+  return (select json_build_object('holdId', h.hold_id, 'decisionId', h.decision_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'kind', h.kind, 'status', h.status, 'digest', h.digest,
+    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'now', controls.now(), 'parameters', c.parameters::json, 'staged', c.staged, 'justification', c.justification, 'request', r.request, 'requestTrusted', r.request_trusted,
+    'reference', r.reference, 'approvers', h.approvers, 'people', h.people, 'outcome', c.status, 'reverses', undo.shown(h.decision_id))
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
   where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups));
 end $$;
+
+-- What stands around it: the declaration of the action, why it was held, who has decided so far, what the run did before, and what the agent saw, by id.
+create function hold.around(p_groups text, p_hold uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select json_build_object('description', m.manifest::json ->> 'description', 'reach', m.manifest::json ->> 'reach', 'reverse', m.manifest::json -> 'reverse', 'writes', coalesce((select json_agg(distinct regexp_replace(w, '^.*\.', '')) from json_array_elements_text(m.manifest::json -> 'writes') w where not exists (select from jsonb_array_elements_text(m.manifest::jsonb -> 'reads') r
+      where regexp_replace(r, '^.*\.', '') = regexp_replace(w, '^.*\.', '') and not m.manifest::jsonb -> 'writes' ? r)), '[]'), 'scope', e.facts::json ->> 'scope', 'rule', c.rule_id, 'reasons', c.answer::json -> 'reasons', 'why', i.inputs ->> 'reason',
+    'purpose', s.card::json ->> 'purpose', 'owners', s.card::json -> 'owners', 'environment', s.environment, 'cardDigest', r.card_digest, 'cardApprovedBy', s.approved_by, 'model', r.model,
+    'dataClasses', (select json_agg(distinct k.class) from json_array_elements(s.card::json -> 'data-inputs') i, json_array_elements_text(i -> 'classes') k(class)),
+    'changes', (select of from gate.change where decision_id = h.decision_id),
+    'verdicts', coalesce((select json_agg(json_build_object('name', v.name, 'verdict', v.verdict, 'reason', v.reason, 'at', v.at) order by v.at) from hold.verdict v where v.hold_id = p_hold), '[]'),
+    'opinion', (select json_build_object('verdict', o.verdict, 'version', o.version) from hold.opinion o where o.hold_id = p_hold),
+    'earlier', coalesce((select json_agg(json_build_object('decisionId', b.decision_id, 'action', b.action, 'verdict', b.verdict, 'status', b.status, 'at', b.at) order by b.at desc) from (select * from gate.call b where b.run_id = h.run_id and b.decision_id <> h.decision_id and b.at <= c.at order by b.at desc limit 30) b), '[]'),
+    'saw', coalesce((select json_agg(json_build_object('decisionId', b.decision_id, 'action', b.action, 'parameters', left(b.parameters, 300)) order by b.at) from gate.call b where b.run_id = h.run_id and i.inputs -> 'saw' ? b.decision_id::text), '[]'))
+  from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id join controls.scope s on s.agent = r.agent and s.card_digest = r.card_digest and s.environment = r.environment
+    left join controls.action m on m.name = h.action left join audit.entry e on e.decision_id = h.decision_id and e.kind = 'call.intent' left join lateral (select audit.json_of(audit.inputs_of(e.head, e.seq))::jsonb as inputs) i on true
+  where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups));
+end $$;
+
+-- A chunk of what the agent saw before it proposed, by the read that brought it; null after the last.
+create function hold.saw(p_groups text, p_hold uuid, p_decision uuid, p_chunk int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select to_json(nullif(substr(b.result, p_chunk * 15000 + 1, 15000), ''))::text
+  from hold.hold h join gate.call c using (decision_id) join gate.call b on b.run_id = h.run_id and b.decision_id = p_decision and b.at <= c.at
+  where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups)
+$$;
 
 grant usage on schema gate to {{role.broker}}, {{role.gate}}, {{role.executor}};
 
@@ -252,11 +308,11 @@ revoke all on all functions in schema gate, hold from public;
 
 grant execute on function gate.ask(text, text, text, text), gate.start_run(text, text, text, text, text, uuid, text, text, int, text), gate.bind_run(text, text) to {{role.broker}};
 
-grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.provenance(text, text), gate.refuse(text, text) to {{role.gate}};
+grant execute on function gate.open_call(text, text, text, text), gate.read_scope(text, int), gate.read_result(text, uuid, int), gate.commit_call(text), gate.read_hold(text, uuid), gate.provenance(text, text), gate.refuse(text, text), gate.open_change(uuid, text, boolean) to {{role.gate}};
 
 grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text, text, text, text), hold.claim(uuid), hold.to_stage(uuid), hold.stage(uuid, text, text, text) to {{role.executor}};
 
-grant execute on function hold.decide(uuid, text, text, text, text, text, text, text), hold.list(text), hold.show(text, uuid) to {{role.decide}};
+grant execute on function hold.decide(uuid, text, text, text, text, text), hold.list(text), hold.show(text, uuid), hold.around(text, uuid), hold.saw(text, uuid, uuid, int) to {{role.decide}};
 
 grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid), hold.told(uuid) to {{role.expiry}};
 

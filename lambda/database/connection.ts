@@ -92,4 +92,5 @@ export const arg = {
   uuid: (value: string) => ({ cast: 'uuid', value }),
   optionalUuid: (value: string | null) => ({ cast: 'uuid', value }),
   int: (value: number) => ({ cast: 'int', value }),
+  boolean: (value: boolean) => ({ cast: 'boolean', value }),
 } as const;

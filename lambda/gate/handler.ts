@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { ToolSchema } from '../../lib/scope/tool-schema';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
+import { handlerName } from '../../lib/scope/names';
 import { isPlainJson } from '../../lib/scope/plain-text';
 import { bundleDigest } from '../action/bundle-digest';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
-import { Call } from '../http/bodies';
+import { Call, Proposed } from '../http/bodies';
 import { parse } from '../http/parse';
 import { decide, isQuestion, Known, lookupFor, Proposal, Verdict } from './decide';
 import type { Provenance } from './doubts';
@@ -39,8 +40,19 @@ interface Answer {
 
 let policies: PolicySet | undefined;
 
-async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
-  const proposal = parse(Call, body);
+/** A call of an agent. */
+const call = ({ body, caller }: HttpRequest): Promise<HttpResponse> => propose(parse(Call, body), caller.principalId);
+
+/** What a person proposes instead of a call that waits, in the run of that call. Only the page asks it, for somebody who may decide the hold. */
+async function change({ body, caller }: HttpRequest): Promise<HttpResponse> {
+  if (caller.roleName !== handlerName(required('CONTROLS_NAME'), 'decide')) throw new HttpError(403, 'NotThePage', 'changes are proposed on the approval page');
+  const { holdId, person, ...proposed } = parse(Proposed, body);
+  const of = await callFunction<{ principal: string; decisionId: string; action: string; justification: string | null } | null>('gate.open_change', { hold: arg.uuid(holdId), person: arg.text(person), dry: arg.boolean(proposed.dryRun) });
+  if (!of) throw new HttpError(409, 'HoldUnknown', 'there is no such hold to change');
+  return propose({ ...proposed, callId: `change:${holdId}`, action: of.action, ...(of.justification === null ? {} : { justification: of.justification }) }, of.principal, { of: of.decisionId, person });
+}
+
+async function propose(proposal: Proposal & { readonly callId: string; readonly reason: string; readonly dryRun?: boolean }, principal: string, change?: { readonly of: string; readonly person: string }): Promise<HttpResponse> {
   const { redact } = await import('../redaction/redact');
   // What is decided on is what would run: a secret in it is refused, and is not what is recorded.
   const parameters = await redact(proposal.parameters);
@@ -50,20 +62,21 @@ async function call({ body, caller }: HttpRequest): Promise<HttpResponse> {
   const told = said.value as { readonly reason: string; readonly justification?: string };
   const output = encodable(parameters.value as Record<string, unknown>);
   const opened = await callFunction<Opened>('gate.open_call', {
-    principal: arg.text(caller.principalId), call: arg.text(proposal.callId), action: arg.text(proposal.action), parameters: arg.text(output),
+    principal: arg.text(principal), call: arg.text(proposal.callId), action: arg.text(proposal.action), parameters: arg.text(output),
   });
   if (opened.refused !== undefined) {
-    await callFunction('gate.refuse', { principal: arg.text(caller.principalId), reason: arg.text(opened.refused) });
+    await callFunction('gate.refuse', { principal: arg.text(principal), reason: arg.text(opened.refused) });
     throw new HttpError(403, opened.refused, 'this session is no run; start one with the broker');
   }
-  if (opened.replay && !proposal.dryRun) return replayed(opened.replay, proposal.action, caller.principalId);
+  if (opened.replay && !proposal.dryRun) return replayed(opened.replay, proposal.action, principal);
 
-  const verdict = parameters.kinds.length === 0 ? await judge(opened, proposal, caller.principalId)
+  // A person may propose when the session of the run is over; the program of the agent may not.
+  const verdict = parameters.kinds.length === 0 ? await judge(change && opened.stopped === 'RunExpired' ? { ...opened, stopped: null } : opened, proposal, principal, change !== undefined)
     : { verdict: 'deny', reasons: [`SecretInParameters: ${parameters.fields.join(', ')} hold what looks like ${parameters.kinds.join(', ')}; actions have credentials of their own, so leave it out`] } as const;
   const answer = await callFunction<Answer>('gate.commit_call', {
     call: arg.text(JSON.stringify({
-      ...verdict,
-      principal: caller.principalId, callId: proposal.callId, action: proposal.action, dryRun: proposal.dryRun, justification: told.justification, reference: proposal.reference, clock: new Date().toISOString(),
+      ...verdict, ...(change ? { change } : {}),
+      principal, callId: proposal.callId, action: proposal.action, dryRun: proposal.dryRun, justification: told.justification, reference: proposal.reference, clock: new Date().toISOString(),
       redacted: [...new Set([...parameters.kinds, ...said.kinds])].sort(),
       reasons: JSON.stringify(verdict.reasons), policyDigest: policies?.digest, schemaDigest: policies?.schemaDigest(proposal.action), gateDigest: bundleDigest(), manifestDigest: opened.manifestDigest, output,
       inputs: canonicalJson({ request: opened.request, ...told, saw: opened.saw }),
@@ -96,20 +109,26 @@ async function mcp(request: HttpRequest): Promise<HttpResponse> {
   });
 }
 
-async function judge(opened: Opened, proposal: Proposal, principal: string): Promise<Verdict> {
+async function judge(opened: Opened, proposal: Proposal, principal: string, changed: boolean): Promise<Verdict> {
   try {
-    if (policies?.version !== opened.scopeVersion) {
-      policies = new PolicySet(opened.scopeVersion, await scopeOf(principal));
-    }
-    const known = { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null, hasRead: opened.saw.length > 0 };
-    const asked = lookupFor(policies, proposal, known);
-    if (!asked || !isQuestion(asked)) return decide(policies, proposal, { ...known, ...(asked ? { asked } : {}) });
-    const { contacts: _, long: __, ...question } = asked;
-    return decide(policies, proposal, { ...known, asked, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify(question)) }) });
+    const verdict = await judged(opened, proposal, principal);
+    // Whoever wrote the parameters is not who agrees to them, whatever the card says.
+    return changed && verdict.verdict !== 'deny' ? { ...verdict, verdict: 'hold', doubted: true, reasons: [...verdict.reasons, 'ChangedByPerson: somebody changed the parameters, so somebody else must agree'] } : verdict;
   } catch {
     // Whatever could not be evaluated is a deny; the caller learns no more than that.
     return { verdict: 'deny', reasons: ['NotEvaluated: the policies of this agent could not be evaluated'] };
   }
+}
+
+async function judged(opened: Opened, proposal: Proposal, principal: string): Promise<Verdict> {
+  if (policies?.version !== opened.scopeVersion) {
+    policies = new PolicySet(opened.scopeVersion, await scopeOf(principal));
+  }
+  const known = { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null, hasRead: opened.saw.length > 0 };
+  const asked = lookupFor(policies, proposal, known);
+  if (!asked || !isQuestion(asked)) return decide(policies, proposal, { ...known, ...(asked ? { asked } : {}) });
+  const { contacts: _, long: __, ...question } = asked;
+  return decide(policies, proposal, { ...known, asked, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify(question)) }) });
 }
 
 async function effect(answer: Answer): Promise<HttpResponse> {
@@ -160,6 +179,7 @@ function encodable(parameters: Readonly<Record<string, unknown>>): string {
 
 const ROUTES: Readonly<Record<string, (request: HttpRequest) => Promise<HttpResponse>>> = {
   'POST /calls': call,
+  'POST /changes': change,
   'GET /holds/{holdId}': holdStatus,
   'GET /tools': tools,
   'POST /mcp': mcp,

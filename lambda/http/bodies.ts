@@ -3,11 +3,13 @@ import * as v from 'valibot';
 import { UUID } from './http';
 import { identifier, plainText, reference } from './parse';
 
+const parametersOf = v.pipe(v.unknown(), v.check((value) => !Array.isArray(value), 'an object is expected'), v.record(v.string(), v.unknown()));
+
 /** `POST /calls` */
 export const Call = v.strictObject({
-  callId: identifier(64),
+  callId: v.pipe(identifier(64), v.check((id) => !id.startsWith('change:'), 'change: begins the ids of what people propose; choose another')),
   action: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_]{0,63}$/, 'the name of an action is expected')),
-  parameters: v.pipe(v.unknown(), v.check((value) => !Array.isArray(value), 'an object is expected'), v.record(v.string(), v.unknown())),
+  parameters: parametersOf,
   reason: v.pipe(plainText(4_000), v.minLength(1)),
   justification: v.optional(plainText(4_000)),
   reference: v.optional(reference()),
@@ -50,3 +52,12 @@ export const Verdict = v.strictObject({
   digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the digest of the hold that was shown is expected')),
   reason: v.pipe(plainText(2_000), v.minLength(1)),
 });
+
+/** `POST /approve/holds/{holdId}/changes`: rejects what was shown, and proposes something else instead. */
+export const Change = v.strictObject({ digest: Verdict.entries.digest, parameters: parametersOf, reason: Verdict.entries.reason });
+
+/** `POST /changes`, of the page alone: what a person proposes instead of a call that waits. */
+export const Proposed = v.strictObject({ holdId: v.pipe(v.string(), v.regex(UUID, 'the id of a hold is expected')), person: identifier(400), parameters: parametersOf, reason: Verdict.entries.reason, dryRun: v.boolean() });
+
+/** `POST /approve/token`: the code that an issuer gave the page, and what proves that the page asked for it (RFC 7636). */
+export const SignInCode = v.strictObject({ code: identifier(4_000), verifier: v.pipe(v.string(), v.regex(/^[\w.~-]{43,128}$/, 'a code verifier is expected')), redirectUri: v.pipe(v.string(), v.url(), v.maxLength(400)), issuer: v.optional(identifier(400)) });

@@ -62,17 +62,19 @@ export function httpHandler(core: (request: HttpRequest) => Promise<HttpResponse
         if (!event.routeKey.startsWith('GET ')) await appended(); // refusals are entries, too
       }
     } catch (error) {
-      if (error instanceof HttpError) return reply({ status: error.status, body: { error: error.code, message: error.message } });
-      if (isLogBusy(error)) {
-        console.error(JSON.stringify({ level: 'error', requestId: event.requestContext.requestId, error: 'AuditUnavailable' }));
-        return reply({ status: 503, body: { error: 'AuditUnavailable', message: 'nothing could be recorded, so nothing was done; ask again in a few seconds' } }, { 'retry-after': '5' });
-      }
-      if (error instanceof DatabaseUnavailable) return reply({ status: 503, body: { error: error.name, message: error.message } }, { 'retry-after': '5' });
-      // Never the message: it may quote parameters.
-      console.error(JSON.stringify({ level: 'error', requestId: event.requestContext.requestId, error: error instanceof Error ? error.name : 'unknown' }));
-      return reply({ status: 500, body: { error: 'InternalError', message: `the call was not decided; nothing was done; request ${event.requestContext.requestId}` } });
+      return reply(refusalOf(error, event.requestContext.requestId));
     }
   };
+}
+
+/** What a caller is told of an error. Never its message, unless it was written for callers: it may quote parameters. */
+export function refusalOf(error: unknown, requestId: string): HttpResponse & { readonly headers?: Record<string, string> } {
+  if (error instanceof HttpError) return { status: error.status, body: { error: error.code, message: error.message } };
+  if (error instanceof DatabaseUnavailable) return { status: 503, body: { error: error.name, message: error.message }, headers: { 'retry-after': '5' } };
+  const busy = isLogBusy(error);
+  console.error(JSON.stringify({ level: 'error', requestId, error: busy ? 'AuditUnavailable' : error instanceof Error ? error.name : 'unknown' }));
+  if (busy) return { status: 503, body: { error: 'AuditUnavailable', message: 'nothing could be recorded, so nothing was done; ask again in a few seconds' }, headers: { 'retry-after': '5' } };
+  return { status: 500, body: { error: 'InternalError', message: `the call was not decided; nothing was done; request ${requestId}` } };
 }
 
 function callerOf(event: HttpEvent): Caller {
@@ -83,7 +85,11 @@ function callerOf(event: HttpEvent): Caller {
 }
 
 function parsed(event: HttpEvent): unknown {
-  const text = event.isBase64Encoded ? Buffer.from(event.body ?? '', 'base64').toString('utf8') : event.body ?? '';
+  return bodyOf(event.isBase64Encoded ? Buffer.from(event.body ?? '', 'base64').toString('utf8') : event.body ?? '');
+}
+
+/** A body as it was sent, or a refusal. */
+export function bodyOf(text: string): unknown {
   if (text.length > LONGEST_BODY) throw new HttpError(413, 'BodyTooLarge', `the body has ${text.length} characters; at most ${LONGEST_BODY} are taken`);
   if (text === '') return undefined;
   try {
@@ -94,6 +100,6 @@ function parsed(event: HttpEvent): unknown {
   }
 }
 
-function reply({ status, body }: HttpResponse, headers: Record<string, string> = {}): object {
+function reply({ status, body, headers = {} }: HttpResponse & { readonly headers?: Record<string, string> }): object {
   return { statusCode: status, headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers }, body: JSON.stringify(body) };
 }

@@ -43,6 +43,10 @@ async function apply({ RequestType, ResourceType, ResourceProperties, StackId }:
     if (RequestType !== 'Delete') await migrate(controlsName);
     return;
   }
+  if (ResourceType === 'Custom::AgentControlsDirectory') {
+    if (RequestType !== 'Delete') await demandMfa(ResourceProperties.UserPoolId ?? '');
+    return;
+  }
   // The stack's name, not its id: a stack that is deleted and made again is the same owner of its agents.
   const stack = StackId.split('/')[1] ?? StackId;
   if (RequestType === 'Delete') {
@@ -53,4 +57,11 @@ async function apply({ RequestType, ResourceType, ResourceProperties, StackId }:
   const { Body } = await new S3Client({}).send(new GetObjectCommand({ Bucket, Key }));
   const registration = JSON.parse(await (Body as { transformToString(): Promise<string> }).transformToString()) as Registration;
   await register(controlsName, stack, registration);
+}
+
+/** A pool that another app made does not say at synth whether everybody in it has a second factor. */
+async function demandMfa(UserPoolId: string): Promise<void> {
+  const { CognitoIdentityProviderClient, GetUserPoolMfaConfigCommand } = await import('@aws-sdk/client-cognito-identity-provider');
+  const { MfaConfiguration } = await new CognitoIdentityProviderClient({}).send(new GetUserPoolMfaConfigCommand({ UserPoolId }));
+  if (MfaConfiguration !== 'ON') throw new Error(`MfaNotRequired: user pool ${UserPoolId} must require MFA of everybody, got ${MfaConfiguration ?? 'OFF'}; set it to required`);
 }

@@ -62,6 +62,8 @@ const HARMLESS_POLICIES = /:aws:policy\/(service-role\/AWSLambda(BasicExecutionR
 interface Scene extends Plane {
   /** Id of its API, or what stands for it. */
   readonly api: string;
+  /** The API of the approval page, which takes requests that nobody signed, for one function alone. */
+  readonly page: string;
   readonly roles: ReadonlyMap<string, Role>;
   readonly resources: readonly AppResource[];
 }
@@ -76,7 +78,8 @@ export function bypasses(resources: readonly AppResource[], planes: readonly Pla
   const roles = rolesOf(resources);
   return planes.flatMap((plane) => {
     const api = resources.filter(({ type, properties }) => type === 'AWS::ApiGatewayV2::Api' && properties.Name === plane.controlsName).map(physicalName)[0] ?? 'api';
-    const scene = { ...plane, api, roles, resources };
+    const page = resources.filter(({ type, own, properties }) => type === 'AWS::ApiGatewayV2::Api' && own && properties.Name === `${plane.controlsName}-approvals`).map(physicalName)[0] ?? 'page';
+    const scene = { ...plane, api, page, roles, resources };
     const programs = new Set<Role>();
     const found = plane.agents.flatMap((agent) => [...ofAgent(scene, agent), ...ofPrograms(scene, agent, programs)]);
     return [...found, ...[...roles.values()].flatMap((role) => ofAnybody(scene, role, programs)), ...resources.flatMap((resource) => ofResource(scene, resource))];
@@ -201,7 +204,7 @@ function dangersOf(controlsName: string, api: string, who: string, stranger: boo
 const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide|keeper|rollback)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^(witness|keeper)$/]]);
 
 /** Ways to handlers, actions and secrets that no role has to take. */
-function ofResource({ controlsName, api, resources }: Scene, resource: AppResource): Finding[] {
+function ofResource({ controlsName, api, page, resources }: Scene, resource: AppResource): Finding[] {
   const { type, properties, path } = resource;
   const nameOf = namesOf(resources)(resource.stack);
   const own = (name: string): 'surely' | 'perhaps' | 'never' => meets(functionName(name), `${controlsName}-*`);
@@ -214,8 +217,10 @@ function ofResource({ controlsName, api, resources }: Scene, resource: AppResour
   switch (type) {
     case 'AWS::Lambda::Permission': {
       const service = patternOf(properties.Principal, nameOf);
-      const known = INVOKERS.get(service)?.test(functionName(patternOf(properties.FunctionName, nameOf)).slice(controlsName.length + 1)) === true
-        && (service !== 'apigateway.amazonaws.com' || meets(patternOf(properties.SourceArn, nameOf), `arn:*:execute-api:*:*:${api}/*`) !== 'never')
+      const handler = functionName(patternOf(properties.FunctionName, nameOf)).slice(controlsName.length + 1);
+      const from = patternOf(properties.SourceArn, nameOf);
+      const known = INVOKERS.get(service)?.test(handler) === true
+        && (service !== 'apigateway.amazonaws.com' || meets(from, `arn:*:execute-api:*:*:${api}/*`) !== 'never' || (handler === 'decide' && meets(from, `arn:*:execute-api:*:*:${page}/*`) === 'surely'))
         && (properties.SourceArn !== undefined || properties.SourceAccount !== undefined);
       return known ? [] : opened(properties.FunctionName, 'FunctionOpened', `lets ${service} invoke a handler`);
     }

@@ -16,7 +16,9 @@ import { ControlsDatabase, IControlsDatabase } from '../database/controls-databa
 import { invokeArn } from '../gate/api-route';
 import { IToolGate, ToolGate } from '../gate/tool-gate';
 import { Verifier } from '../gate/verifier';
+import { ApprovalPage } from '../hold/approval-page';
 import { Approver } from '../hold/approver';
+import { ApproverDirectory } from '../hold/approver-directory';
 import { HoldQueue, IHoldQueue } from '../hold/hold-queue';
 import { HoldTier } from '../hold/hold-tier';
 import { AgentIdentity } from '../identity/agent-identity';
@@ -83,6 +85,8 @@ export interface AgentControlsProps {
   readonly standingApprovers?: CardApprover[];
   /** How long after its `review-by` date a card still starts runs; whole days. @default - for ever; synth warns, and every run says so in the log */
   readonly reviewGrace?: Duration;
+  /** Where approvers sign in. @default ApproverDirectory.newUserPool(), with the `removalPolicy` of this control plane */
+  readonly directory?: ApproverDirectory;
   /** Where holds are announced. @default - a new topic, see `notificationTopic` */
   readonly notificationTopic?: sns.ITopic;
   /** How long decisions are kept, see `AuditLogTableProps.retention`. @default Duration.days(403) - 13 months */
@@ -115,12 +119,14 @@ export class AgentControls extends Resource implements IAgentControls {
   public readonly holdQueue: IHoldQueue;
   public readonly broker: IRunBroker;
   public readonly gate: IToolGate;
-  /** Address of the API that agents and approvers talk to. */
+  /** Address of the API that agents and programs talk to; that of the page is `approvalPage.url`. */
   public readonly url: string;
   /** Where holds are announced: subscribe mail, chat, a queue. */
   public readonly notificationTopic: sns.ITopic;
   /** Role that auditors assume, with MFA: it reads and verifies the log, and decides nothing. */
   public readonly auditorRole: iam.Role;
+  /** Where people decide holds. */
+  public readonly approvalPage: ApprovalPage;
   /** Undoes what agents did. */
   public readonly rollback: Rollback;
   /** Role that people assume, with MFA, to erase subjects and to place legal holds; it reads nothing. */
@@ -143,6 +149,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.holdQueue = this.queue;
     this.notificationTopic = this.queue.notificationTopic;
     this.gate = new ToolGate(this, 'Gate', { broker: this.broker, holdQueue: this.holdQueue });
+    this.approvalPage = new ApprovalPage(this, 'Approvals', { gate: this.gate, directory: props.directory ?? ApproverDirectory.newUserPool({ removalPolicy: props.removalPolicy }) });
     this.auditorRole = new iam.Role(this, 'Auditor', {
       roleName: auditorRoleName(this.controlsName),
       description: 'Reads and verifies the audit log; people only, with MFA',

@@ -124,6 +124,7 @@ export class ControlsDatabase extends Resource implements IControlsDatabase {
       actions: ['s3:GetObject'],
       resources: [Stack.of(this).formatArn({ service: 's3', region: '', account: '', resource: `cdk-*-assets-${Aws.ACCOUNT_ID}-${Aws.REGION}`, resourceName: '*.json' })],
     }));
+    registrar.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['cognito-idp:GetUserPoolMfaConfig'], resources: [Stack.of(this).formatArn({ service: 'cognito-idp', resource: 'userpool', resourceName: '*' })] })); // of pools that approvers sign in at
     registrar.function.addPermission('Stacks', { principal: new iam.ServicePrincipal('cloudformation.amazonaws.com'), sourceAccount: Aws.ACCOUNT_ID });
 
     const migration = new CustomResource(this, 'Migration', {

@@ -1,5 +1,6 @@
 import { ArnFormat, IResource, Resource, Size } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { grantDataApi, grantDecrypt, grantSecrets } from '../database/access';
 import { anchored } from '../audit/anchored';
@@ -55,6 +56,8 @@ export class ToolGate extends ToolGateBase {
 
   public readonly broker: IRunBroker;
   public readonly holdQueue: IHoldQueue;
+  /** @internal */
+  public readonly _function: lambda.IFunction;
 
   constructor(scope: Construct, id: string, props: ToolGateProps) {
     super(scope, id);
@@ -72,6 +75,7 @@ export class ToolGate extends ToolGateBase {
       memorySize: Size.mebibytes(1_024), // Cedar's wasm starts twice as fast
       environment: { ...login.environment, STATE_MACHINE_ARN: props.holdQueue.stateMachineArn, EXECUTOR_FUNCTION: handlerName(controls, 'executor') },
     });
+    this._function = gate.function;
     login.grantUse(gate.role);
     anchored(gate, props.broker.auditLog);
     iam.Grant.addToPrincipal({ grantee: gate.role, actions: ['states:StartExecution'], resourceArns: [props.holdQueue.stateMachineArn] });

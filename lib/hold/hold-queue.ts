@@ -88,10 +88,11 @@ export class HoldQueue extends Resource implements IHoldQueue {
   /** The bus that notices come from, named after the control plane: for rules of your own. Only its handlers may put events on it. */
   public readonly eventBus: events.EventBus;
   /** @internal */
-  public readonly _decide: lambda.IFunction;
+  public readonly _decide: lambda.Function;
   /** @internal set by the gate, which has the API. */
   public _apiId: string | undefined;
   private readonly approvers = new Map<string, ApproverRole>();
+  private readonly told: ((group: string) => void)[] = [];
   private readonly verdictKey: kms.Key;
 
   constructor(scope: Construct, id: string, props: HoldQueueProps) {
@@ -175,8 +176,15 @@ export class HoldQueue extends Resource implements IHoldQueue {
   /** @internal The role that people of a group assume; made once. */
   public _approverRole(group: Approver): ApproverRole {
     const made = this.approvers.get(group.groupName) ?? new ApproverRole(this, `Approver-${group.groupName}`, { roleName: approverRoleName(this.auditLog.database.controlsName, group.groupName), holdQueue: this });
+    if (!this.approvers.has(group.groupName)) for (const tell of this.told) tell(group.groupName);
     this.approvers.set(group.groupName, made);
     return made;
+  }
+
+  /** @internal Tells of every group of approvers, those that cards add later, too. */
+  public _eachGroup(tell: (group: string) => void): void {
+    this.told.push(tell);
+    [...this.approvers.keys()].forEach(tell);
   }
 
   /** Shows the verifier a hold and takes its answer, as a login that can do nothing else. */

@@ -5,6 +5,7 @@ import type { PolicyDocument, Principals } from '../identity/principals';
 import type { LambdaHost } from '../lambda/host';
 import type { InvokePermission, Route } from '../services/http-api';
 import type { ClusterAddress } from '../services/rds-data';
+import type { Cognito } from '../services/cognito';
 import type { SecretsManager } from '../services/secrets-manager';
 import type { StepFunctions } from '../services/step-functions';
 
@@ -20,6 +21,9 @@ export interface Account {
   readonly secrets: SecretsManager;
   readonly functions: LambdaHost;
   readonly stateMachines: StepFunctions;
+  readonly cognito: Cognito;
+  /** Address of the endpoint. */
+  readonly url: () => string;
   readonly clusters: Map<string, ClusterAddress>;
   readonly routes: Route[];
   readonly permissions: InvokePermission[];

@@ -24,7 +24,7 @@ type Provision = (resource: ResolvedResource, account: Account) => Provisioned |
 const INERT = new Set([
   'AWS::CDK::Metadata', 'AWS::EC2::VPC', 'AWS::EC2::Subnet', 'AWS::EC2::RouteTable', 'AWS::EC2::SubnetRouteTableAssociation', 'AWS::EC2::SecurityGroup',
   'AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress', 'AWS::RDS::DBSubnetGroup', 'AWS::RDS::DBInstance', 'AWS::SecretsManager::SecretTargetAttachment',
-  'AWS::Logs::LogGroup', 'AWS::SNS::TopicPolicy', 'AWS::ApiGatewayV2::Stage', 'AWS::S3::BucketPolicy', 'AWS::CloudWatch::Alarm', 'AWS::CloudWatch::Dashboard', 'AWS::Logs::MetricFilter',
+  'AWS::Logs::LogGroup', 'AWS::SNS::TopicPolicy', 'AWS::ApiGatewayV2::Stage', 'AWS::S3::BucketPolicy', 'AWS::CloudWatch::Alarm', 'AWS::CloudWatch::Dashboard', 'AWS::Cognito::UserPoolDomain', 'AWS::Logs::MetricFilter',
 ]);
 
 /** Makes one resource. A type that is not known here is refused by name. */
@@ -133,15 +133,27 @@ const TYPES: Readonly<Record<string, Provision>> = {
     account.permissions.push({ functionArn: account.functions.find(FunctionName as string)?.arn ?? String(FunctionName), service: Principal as string, sourceArn: SourceArn as string | undefined });
     return { ref: physical(resource) };
   },
+  'AWS::Cognito::UserPool': (resource, account) => {
+    const { id, arn: own, issuer } = account.cognito.addPool(physical(resource), (resource.properties.MfaConfiguration as string | undefined) ?? 'OFF');
+    return { ref: id, attributes: { UserPoolId: id, Arn: own, ProviderURL: issuer, ProviderName: issuer.replace(/^https?:\/\//, '') } };
+  },
+  'AWS::Cognito::UserPoolGroup': ({ properties: { UserPoolId, GroupName } }, account) => {
+    account.cognito.addGroup(UserPoolId as string, GroupName as string);
+    return { ref: GroupName as string };
+  },
+  'AWS::Cognito::UserPoolClient': (resource, account) => {
+    const id = account.cognito.addClient(resource.properties.UserPoolId as string, physical(resource), resource.properties.CallbackURLs as string[]);
+    return { ref: id, attributes: { ClientId: id } };
+  },
   'AWS::ApiGatewayV2::Api': (resource, account) => {
     const id = stableId('', physical(resource)).slice(0, 10).toLowerCase();
-    return { ref: id, attributes: { ApiId: id, ApiEndpoint: `https://${id}.execute-api.${account.region}.amazonaws.com` } };
+    return { ref: id, attributes: { ApiId: id, ApiEndpoint: account.url() } };
   },
   'AWS::ApiGatewayV2::Integration': ({ properties }) => ({ ref: properties.IntegrationUri as string }),
   'AWS::ApiGatewayV2::Route': (resource, account) => {
     const { ApiId, RouteKey, Target, AuthorizationType } = resource.properties;
-    if (AuthorizationType !== 'AWS_IAM') throw new Error(`${resource.logicalId}: the route ${String(RouteKey)} is open to anyone; the local runtime plays routes with AWS_IAM`);
-    account.routes.push({ apiId: ApiId as string, key: RouteKey as string, functionArn: String(Target).replace(/^integrations\//, '') });
+    if (AuthorizationType !== 'AWS_IAM' && AuthorizationType !== 'NONE') throw new Error(`${resource.logicalId}: the route ${String(RouteKey)} has the authorisation ${String(AuthorizationType)}; the local runtime plays AWS_IAM and NONE`);
+    account.routes.push({ apiId: ApiId as string, key: RouteKey as string, functionArn: String(Target).replace(/^integrations\//, ''), open: AuthorizationType === 'NONE' });
     return { ref: physical(resource) };
   },
   'AWS::StepFunctions::StateMachine': (resource, account) => {

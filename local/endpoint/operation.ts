@@ -1,12 +1,16 @@
 import type { PolicyDocument, Principal } from '../identity/principals';
 
-/** A signed request, with its signature checked. */
-export interface SignedRequest {
+/** A request as it came in. */
+export interface OpenRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+}
+
+/** A signed request, with its signature checked. */
+export interface SignedRequest extends OpenRequest {
   /** Service of the signature's scope. */
   readonly service: string;
   readonly principal: Principal;

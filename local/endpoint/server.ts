@@ -5,7 +5,7 @@ import type { Authoriser } from '../identity/authoriser';
 import type { Principals } from '../identity/principals';
 import { authenticate } from '../identity/signature';
 import { xml } from '../services/protocol';
-import type { Reply, Service, SignedRequest } from './operation';
+import type { OpenRequest, Reply, Service, SignedRequest } from './operation';
 import { ServiceError } from './service-error';
 
 const BODY_BYTES = 7 * 1024 * 1024;
@@ -22,6 +22,8 @@ export interface EndpointParts {
   readonly answers: Map<string, (answer: unknown) => void>;
   /** What the address of the page must carry: other users of this machine reach the port, too. */
   readonly pageToken: string;
+  /** What is there for requests that nobody signed. */
+  open(request: OpenRequest): Promise<Reply | undefined>;
   /** The page that a browser gets. */
   page(): Promise<string>;
 }
@@ -62,8 +64,8 @@ export class Endpoint {
       this.refuseForeign(request);
       const url = new URL(request.url ?? '/', this.url);
       const raw = { method: request.method ?? 'GET', path: url.pathname, query: url.searchParams, headers: headersOf(request), body: await bodyOf(request) };
-      if (raw.headers.authorization === undefined) {
-        send(response, await this.unsigned(raw.method, url.pathname, raw.body, url.searchParams.get('token')));
+      if (raw.headers.authorization?.startsWith('AWS4-') !== true) {
+        send(response, await this.unsigned(raw));
         return;
       }
       const { principal, service: name } = await authenticate(raw, this.parts.principals, this.parts.region, this.parts.clock.now());
@@ -90,19 +92,22 @@ export class Endpoint {
     return operation.run();
   }
 
-  private async unsigned(method: string, path: string, body: Buffer, token: string | null): Promise<Reply> {
+  private async unsigned(request: OpenRequest): Promise<Reply> {
+    const { method, path, query, body } = request;
     const answer = method === 'PUT' ? this.parts.answers.get(path) : undefined;
     if (answer) {
       this.parts.answers.delete(path); // a presigned address is good for one answer
       answer(JSON.parse(body.toString('utf8')));
       return { body: '' };
     }
-    if (method === 'GET' && path === '/' && token === this.parts.pageToken) {
+    if (method === 'GET' && path === '/' && query.get('token') === this.parts.pageToken) {
       return {
         headers: { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'", 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' },
         body: await this.parts.page(),
       };
     }
+    const open = await this.parts.open(request);
+    if (open) return open;
     throw new ServiceError('MissingAuthenticationTokenException', 'the request is not signed with Signature Version 4', 403);
   }
 

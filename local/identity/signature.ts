@@ -2,22 +2,15 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { HttpRequest } from '@smithy/protocol-http';
 import { SignatureV4 } from '@smithy/signature-v4';
+import type { OpenRequest } from '../endpoint/operation';
 import { ServiceError } from '../endpoint/service-error';
 import type { Principal, Principals } from './principals';
 
 /** How far the signer's clock may be off, as on AWS. */
 const SKEW_MS = 15 * 60_000;
 
-export interface RawRequest {
-  readonly method: string;
-  readonly path: string;
-  readonly query: URLSearchParams;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Buffer;
-}
-
 /** Checks a request's Signature Version 4 by signing it again with the keys it names. Returns who signed, and for which service. */
-export async function authenticate(request: RawRequest, principals: Principals, region: string, now: number): Promise<{ principal: Principal; service: string }> {
+export async function authenticate(request: OpenRequest, principals: Principals, region: string, now: number): Promise<{ principal: Principal; service: string }> {
   const { authorization = '' } = request.headers;
   const [, accessKeyId, date, signedRegion, service, names, signature] = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/([^/]+)\/aws4_request,\s*SignedHeaders=([^,]+),\s*Signature=([0-9a-f]{64})$/.exec(authorization) ?? [];
   if (accessKeyId === undefined || names === undefined || signature === undefined || service === undefined || signedRegion === undefined) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { LambdaHost } from '../lambda/host';
-import type { Operation, Service, SignedRequest } from '../endpoint/operation';
+import type { OpenRequest, Operation, Reply, Service, SignedRequest } from '../endpoint/operation';
 
 /** A route of an HTTP API, and the function behind it. */
 export interface Route {
@@ -8,6 +8,8 @@ export interface Route {
   /** `POST /agents/{agent}/runs`. */
   readonly key: string;
   readonly functionArn: string;
+  /** Whether anybody reaches it: the function asks who is there. */
+  readonly open: boolean;
 }
 
 /** Who may invoke a function besides principals: services, from a source. */
@@ -18,8 +20,9 @@ export interface InvokePermission {
 }
 
 const TIMEOUT_MS = 30_000;
+const NONE = {};
 
-/** API Gateway's HTTP API: routes with IAM authorisation, payload format 2.0. */
+/** API Gateway's HTTP API: routes with IAM authorisation and without any, payload format 2.0. */
 export class HttpApi implements Service {
   public readonly protocol = 'rest-json';
 
@@ -28,35 +31,43 @@ export class HttpApi implements Service {
   public name(): string { return 'Invoke'; }
 
   public operation(_name: string, request: SignedRequest): Operation | undefined {
-    const [matched] = this.routes.map((route) => ({ route, path: match(route.key, request.method, request.path) })).filter(({ path }) => path !== undefined)
-      .sort((a, b) => Object.keys(a.path ?? {}).length - Object.keys(b.path ?? {}).length);
-    const apiId = matched?.route.apiId ?? this.routes[0]?.apiId ?? 'none';
-    const sourceArn = `arn:aws:execute-api:${this.region}:${this.account}:${apiId}/$default/${request.method}${request.path}`;
-    return {
-      permissions: [{ action: 'execute-api:Invoke', resource: sourceArn }],
-      run: async () => {
-        if (!matched) return { status: 404, body: { message: 'Not Found' } };
-        const { route, path } = matched;
-        if (!this.permissions.some(({ functionArn, service, sourceArn: from }) => functionArn === route.functionArn && service === 'apigateway.amazonaws.com' && (from === undefined || like(from, sourceArn)))) {
-          return { status: 500, body: { message: 'Internal Server Error' } }; // as AWS says it when the function does not let the API in
-        }
-        const { payload, failed } = await withTimeout(this.host.invoke(route.functionArn, this.event(request, route.key, path ?? {})));
-        if (failed) return { status: 500, body: { message: 'Internal Server Error' } };
-        const { statusCode = 200, headers = {}, body = '' } = JSON.parse(payload) as { statusCode?: number; headers?: Record<string, string>; body?: string };
-        return { status: statusCode, headers, body };
-      },
-    };
+    const matched = this.match(request, false);
+    const sourceArn = this.arnOf(matched?.route.apiId ?? this.routes[0]?.apiId ?? 'none', request);
+    const { principal } = request;
+    // ARNs and ids, and no tags: that is all the real one shows.
+    const authorizer = { iam: { accessKey: principal.accessKeyId, accountId: this.account, callerId: principal.userId, userArn: principal.arn, userId: principal.userId } };
+    return { permissions: [{ action: 'execute-api:Invoke', resource: sourceArn }], run: () => (matched ? this.run(matched, { ...request, headers: withoutCredentials(request.headers) }, { authorizer }) : { status: 404, body: { message: 'Not Found' } }) };
   }
 
-  private event(request: SignedRequest, routeKey: string, pathParameters: Record<string, string>): object {
-    const { principal } = request;
+  /** A request that nobody signed, of a route that is open. */
+  public async open(request: OpenRequest): Promise<Reply | undefined> {
+    const matched = this.match(request, true);
+    return matched && this.run(matched, request, {});
+  }
+
+  private match({ method, path: asked }: OpenRequest, open: boolean): { readonly route: Route; readonly path: Record<string, string> } | undefined {
+    const [matched] = this.routes.filter((route) => route.open === open).map((route) => ({ route, path: match(route.key, method, asked) ?? NONE })).filter(({ path }) => path !== NONE)
+      .sort((a, b) => Object.keys(a.path).length - Object.keys(b.path).length);
+    return matched;
+  }
+
+  private arnOf(apiId: string, { method, path }: OpenRequest): string { return `arn:aws:execute-api:${this.region}:${this.account}:${apiId}/$default/${method}${path}`; }
+
+  private async run({ route, path }: { readonly route: Route; readonly path: Record<string, string> }, request: OpenRequest, more: object): Promise<Reply> {
+    const sourceArn = this.arnOf(route.apiId, request);
+    if (!this.permissions.some(({ functionArn, service, sourceArn: from }) => functionArn === route.functionArn && service === 'apigateway.amazonaws.com' && (from === undefined || like(from, sourceArn)))) {
+      return { status: 500, body: { message: 'Internal Server Error' } }; // as AWS says it when the function does not let the API in
+    }
+    const { payload, failed } = await withTimeout(this.host.invoke(route.functionArn, this.event(request, route.key, path, more)));
+    if (failed) return { status: 500, body: { message: 'Internal Server Error' } };
+    const { statusCode = 200, headers = {}, body = '' } = JSON.parse(payload) as { statusCode?: number; headers?: Record<string, string>; body?: string };
+    return { status: statusCode, headers, body };
+  }
+
+  private event(request: OpenRequest, routeKey: string, pathParameters: Record<string, string>, more: object): object {
     return {
-      version: '2.0', routeKey, rawPath: request.path, rawQueryString: request.query.toString(), headers: withoutCredentials(request.headers),
-      requestContext: {
-        accountId: this.account, apiId: routeKey, requestId: randomUUID(), routeKey, stage: '$default', http: { method: request.method, path: request.path, sourceIp: '127.0.0.1' },
-        // ARNs and ids, and no tags: that is all the real one shows.
-        authorizer: { iam: { accessKey: principal.accessKeyId, accountId: this.account, callerId: principal.userId, userArn: principal.arn, userId: principal.userId } },
-      },
+      version: '2.0', routeKey, rawPath: request.path, rawQueryString: request.query.toString(), headers: request.headers,
+      requestContext: { accountId: this.account, apiId: routeKey, requestId: randomUUID(), routeKey, stage: '$default', domainName: request.headers.host, http: { method: request.method, path: request.path, sourceIp: '127.0.0.1' }, ...more },
       pathParameters, ...(request.body.length > 0 ? { body: request.body.toString('utf8') } : {}), isBase64Encoded: false,
     };
   }

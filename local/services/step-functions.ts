@@ -14,9 +14,9 @@ interface Machine {
   readonly principal: Principal;
 }
 
-interface Input { readonly stateMachineArn?: string; readonly name?: string; readonly input?: string; readonly taskToken?: string; readonly output?: string; readonly executionArn?: string }
+interface Input { readonly stateMachineArn?: string; readonly name?: string; readonly input?: string; readonly taskToken?: string; readonly output?: string; readonly executionArn?: string; readonly statusFilter?: string }
 
-/** Step Functions: StartExecution, DescribeExecution and SendTaskSuccess. */
+/** Step Functions: StartExecution, DescribeExecution, ListExecutions and SendTaskSuccess. */
 export class StepFunctions implements Service {
   public readonly protocol = 'json';
   private readonly machines = new Map<string, Machine>();
@@ -53,6 +53,7 @@ export class StepFunctions implements Service {
     switch (name) {
       case 'StartExecution': return { permissions: [{ action: 'states:StartExecution', resource: input.stateMachineArn ?? '*' }], run: () => ({ body: this.start(input) }) };
       case 'DescribeExecution': return { permissions: [{ action: 'states:DescribeExecution', resource: input.executionArn ?? '*' }], run: () => ({ body: this.describe(input) }) };
+      case 'ListExecutions': return { permissions: [{ action: 'states:ListExecutions', resource: input.stateMachineArn ?? '*' }], run: () => ({ body: { executions: Object.values(this.executions).filter(({ machineArn, status }) => machineArn === input.stateMachineArn && status === (input.statusFilter ?? status)).map(({ name, status }) => ({ name, status })) } }) };
       case 'SendTaskSuccess': return { permissions: [{ action: 'states:SendTaskSuccess', resource: '*' }], run: () => ({ body: this.succeed(input) }) };
       default: return undefined;
     }

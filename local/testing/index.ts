@@ -65,6 +65,17 @@ export interface LocalApprover {
   reject(hold: LocalHold, reason: string): Promise<void>;
 }
 
+/** Who somebody is in the directory of approvers. */
+export interface LocalDirectoryUser {
+  readonly groups: readonly string[];
+  /** @default true */
+  readonly enabled?: boolean;
+  /** Whether they have a second factor. @default true */
+  readonly secondFactor?: boolean;
+  /** How long ago they signed in. @default 0 */
+  readonly signedInSecondsAgo?: number;
+}
+
 /** A person with a duty, signed in with MFA. */
 export interface LocalPerson {
   /** Asks the API. */
@@ -103,6 +114,19 @@ export class LocalRuntime implements AsyncDisposable {
       await api.send('POST', `/approvals/${hold.holdId}/verdict`, { verdict, digest: hold.digest, reason });
     };
     return { approve: (hold, reason) => decide(hold, 'approve', reason), reject: (hold, reason) => decide(hold, 'reject', reason) };
+  }
+
+  /** A person of the directory, with an access token of the approval page. Changes who they are when they are there already, as an administrator does. */
+  public async visitor(userName: string, { signedInSecondsAgo = 0, ...who }: LocalDirectoryUser): Promise<LocalPerson & { readonly token: string }> {
+    this.runtime.directory.setUser({ name: userName, ...who });
+    const token = await this.runtime.directory.token(userName, signedInSecondsAgo);
+    const ask = async <T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> => {
+      const response = await fetch(new URL(path, this.file.api), { method, headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+      const answer = await response.json() as T & { readonly error?: string; readonly message?: string };
+      if (!response.ok) throw new GateError(answer.error ?? 'HttpError', response.status, answer.message ?? '');
+      return answer;
+    };
+    return { token, ask };
   }
 
   /** A hold, whoever may decide it, once it is staged: what it would do is fixed then, and has its digest. */

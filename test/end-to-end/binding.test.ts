@@ -113,14 +113,14 @@ describe('an approval', () => {
 
   it.each<[string, (hold: LocalHold) => Promise<unknown>]>([
     ['an approval by hand, with a ticket', async ({ holdId }) => {
-      await superuser.query("insert into hold.verdict values ($1, 'mallory', 'approve', 'x', 'mfa', controls.now(), 'Zm9yZ2Vk')", [holdId]);
+      await superuser.query("insert into hold.verdict values ($1, 'mallory', 'approve', 'x', 'mfa', controls.now(), 'Zm9yZ2Vk', 'mallory')", [holdId]);
       await superuser.query("insert into gate.ticket select decision_id, digest, 'approval', controls.now() from hold.hold where hold_id = $1", [holdId]);
       await superuser.query("update hold.hold set status = 'approved' where hold_id = $1", [holdId]);
     }],
     ['the code of another approval', async ({ holdId }) => {
       const other = await proposed();
       await approve(other.hold);
-      await superuser.query("insert into hold.verdict select $1, person, verdict, reason, signed_in, at, code from hold.verdict where hold_id = $2", [holdId, other.hold.holdId]);
+      await superuser.query("insert into hold.verdict select $1, person, verdict, reason, signed_in, at, code, name from hold.verdict where hold_id = $2", [holdId, other.hold.holdId]);
       await superuser.query("insert into gate.ticket select decision_id, digest, 'approval', controls.now() from hold.hold where hold_id = $1", [holdId]);
       await superuser.query("update hold.hold set status = 'approved' where hold_id = $1", [holdId]);
     }],
@@ -139,7 +139,7 @@ describe('an approval', () => {
     const { list, hold } = await proposed(careful);
     await approve(hold);
     expect((await careful.hold(hold.holdId)).status).toBe('pending');
-    await superuser.query("insert into hold.verdict select hold_id, 'second', verdict, reason, signed_in, at, code from hold.verdict where hold_id = $1", [hold.holdId]);
+    await superuser.query("insert into hold.verdict select hold_id, 'second', verdict, reason, signed_in, at, code, name from hold.verdict where hold_id = $1", [hold.holdId]);
     await superuser.query("insert into gate.ticket select decision_id, digest, 'approval', controls.now() from hold.hold where hold_id = $1", [hold.holdId]);
     await superuser.query("update hold.hold set status = 'approved' where hold_id = $1", [hold.holdId]);
     await runtime.advance({ minutes: 6 });

@@ -21,7 +21,7 @@ export async function loneDataApi(): Promise<{ client: RDSDataClient; login: { r
   const otherSecretArn = secrets.create('other', () => JSON.stringify({ username: 'data_api_owner', password: 'wrong' }), []);
   const rdsData = new RdsData(new Map([[CLUSTER, { host: server.host, port: server.port }]]), secrets);
   const clock = new Clock();
-  const endpoint = new Endpoint({ principals, authoriser: new Authoriser(principals), clock, region: 'us-east-1', answers: new Map(), pageToken: 'token', services: { 'rds-data': rdsData, secretsmanager: secrets }, page: () => Promise.resolve('page') });
+  const endpoint = new Endpoint({ principals, authoriser: new Authoriser(principals), clock, region: 'us-east-1', answers: new Map(), pageToken: 'token', services: { 'rds-data': rdsData, secretsmanager: secrets }, open: async () => undefined, page: () => Promise.resolve('page') });
   await endpoint.listen(0);
   const { accessKeyId, secretAccessKey, sessionToken } = principals.addUser('tester', [{ name: 'all', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] } }]);
   const client = new RDSDataClient({ endpoint: endpoint.url, region: 'us-east-1', credentials: { accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' }, maxAttempts: 1 });

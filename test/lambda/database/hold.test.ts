@@ -34,7 +34,7 @@ async function stage(rule: object = {}): Promise<Staged> {
 }
 
 const decide = (hold: Staged, verdict: string, person = 'dana', groups: string[] = ['sales-leads'], digest = hold.digest): Promise<{ refused?: string; status?: string; token?: string | null }> =>
-  ask('decide', 'hold.decide($1, $2, $3, $4, $5, $6, $7, $8)', [hold.holdId, digest, verdict, person, JSON.stringify(groups), 'mfa', 'because', `code of ${person}`]);
+  ask('decide', 'hold.decide($1, $2, $3, $4, $5, $6)', [hold.holdId, digest, verdict, JSON.stringify({ person, name: person, aliases: [], groups, signedIn: 'mfa', fresh: true }), 'because', `code of ${person}`]);
 const claim = (hold: Staged): Promise<{ refused?: string; parameters?: string }> => ask('executor', 'hold.claim($1)', [hold.holdId]);
 const expire = (hold: Staged): Promise<{ status: string }> => ask('expiry', 'hold.expire($1)', [hold.holdId]);
 const kinds = async (hold: Staged): Promise<string[]> => (await db.owner.query<{ kind: string }>("select kind from audit.entry where decision_id = $1 and kind like 'hold.%' and kind <> 'hold.staged' order by at", [hold.decisionId])).rows.map(({ kind }) => kind);

@@ -6,10 +6,10 @@ import { TestDatabase, testDatabase } from '../../support/database';
 /** What each login may execute; everything else is refused. */
 const MAY: Readonly<Record<Duty, readonly string[]>> = {
   broker: ['gate.ask', 'gate.bind_run', 'gate.start_run'],
-  gate: ['gate.commit_call', 'gate.open_call', 'gate.provenance', 'gate.read_hold', 'gate.read_result', 'gate.read_scope', 'gate.refuse'],
+  gate: ['gate.commit_call', 'gate.open_call', 'gate.open_change', 'gate.provenance', 'gate.read_hold', 'gate.read_result', 'gate.read_scope', 'gate.refuse'],
   verifier: ['hold.proposal', 'hold.verify'],
   executor: ['gate.outcome', 'gate.redeem', 'hold.claim', 'hold.stage', 'hold.to_stage', 'undo.claim', 'undo.finish', 'undo.looks', 'undo.settle'],
-  decide: ['hold.decide', 'hold.list', 'hold.show'],
+  decide: ['hold.around', 'hold.decide', 'hold.list', 'hold.saw', 'hold.show'],
   expiry: ['hold.attend', 'hold.expire', 'hold.open', 'hold.told'],
   append: ['audit.append'],
   auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],

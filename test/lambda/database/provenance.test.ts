@@ -88,7 +88,7 @@ describe('what an agent stored without anybody\'s word', () => {
     const { rows: [hold] } = await db.owner.query<{ hold_id: string; digest: string; decision_id: string }>('select h.hold_id, h.digest, h.decision_id from hold.hold h join controls.run r using (run_id) where r.principal_id = $1', [held]);
     await ask('executor', 'hold.stage($1, $2, null, null)', [hold?.hold_id, 'sealed']);
     const { rows: [staged] } = await db.owner.query<{ digest: string }>('select digest from hold.hold where hold_id = $1', [hold?.hold_id]);
-    await db.as('decide').query("select hold.decide($1, $2, 'approve', 'dana', '[\"*\"]', 'mfa', 'she leads it', 'code')", [hold?.hold_id, staged?.digest]);
+    await db.as('decide').query('select hold.decide($1, $2, $3, $4, $5, $6)', [hold?.hold_id, staged?.digest, 'approve', JSON.stringify({ person: 'dana', name: 'dana', aliases: [], groups: ['*'], signedIn: 'mfa', fresh: true }), 'she leads it', 'code']);
     await ask('executor', 'hold.claim($1)', [hold?.hold_id]);
     await ask('executor', "gate.outcome($1, 'executed', '{}', '[]', 'b', '[]', '[]', null)", [hold?.decision_id]);
     expect((await asked(reader, [PAT])).levels).toEqual([1]);

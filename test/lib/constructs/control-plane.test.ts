@@ -30,9 +30,14 @@ describe('a control plane with its defaults', () => {
     for (const type of ['AWS::EC2::NatGateway', 'AWS::EC2::InternetGateway', 'AWS::EC2::VPCEndpoint', 'AWS::EC2::EIP']) template.resourceCountIs(type, 0);
   });
 
-  it('asks every caller of every route for a signature', () => {
-    const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => `${(Properties as { AuthorizationType: string }).AuthorizationType} ${(Properties as { RouteKey: string }).RouteKey}`).sort();
-    expect(routes).toEqual(['AWS_IAM GET /approvals', 'AWS_IAM GET /approvals/{holdId}', 'AWS_IAM GET /holds/{holdId}', 'AWS_IAM GET /legal-holds', 'AWS_IAM GET /openapi.json', 'AWS_IAM GET /rollbacks/{rollbackId}', 'AWS_IAM GET /tools', 'AWS_IAM POST /agents/{agent}/requests', 'AWS_IAM POST /agents/{agent}/runs', 'AWS_IAM POST /approvals/{holdId}/verdict', 'AWS_IAM POST /calls', 'AWS_IAM POST /checkpoints', 'AWS_IAM POST /erasures', 'AWS_IAM POST /legal-holds', 'AWS_IAM POST /legal-holds/{legalHoldId}/release', 'AWS_IAM POST /mcp', 'AWS_IAM POST /rollbacks', 'AWS_IAM POST /rollbacks/{rollbackId}/reversals/{reversalId}']);
+  it('asks every caller of every route for a signature, but on the page, which asks for a token and has an API of its own', () => {
+    const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => Properties as { AuthorizationType: string; RouteKey: string; ApiId: { Ref: string } });
+    const keys = (type: string): string[] => routes.filter(({ AuthorizationType }) => AuthorizationType === type).map(({ RouteKey }) => RouteKey).sort();
+    expect(keys('AWS_IAM')).toEqual(['GET /approvals', 'GET /approvals/{holdId}', 'GET /holds/{holdId}', 'GET /legal-holds', 'GET /openapi.json', 'GET /rollbacks/{rollbackId}', 'GET /tools', 'POST /agents/{agent}/requests', 'POST /agents/{agent}/runs', 'POST /approvals/{holdId}/verdict', 'POST /calls', 'POST /changes', 'POST /checkpoints', 'POST /erasures', 'POST /legal-holds', 'POST /legal-holds/{legalHoldId}/release', 'POST /mcp', 'POST /rollbacks', 'POST /rollbacks/{rollbackId}/reversals/{reversalId}']);
+    expect(keys('NONE')).toEqual(['GET /approve', 'GET /approve/holds', 'GET /approve/holds/{holdId}', 'GET /approve/holds/{holdId}/saw/{decisionId}', 'GET /approve/open', 'GET /approve/page.css', 'GET /approve/page.js', 'POST /approve/holds/{holdId}/changes', 'POST /approve/holds/{holdId}/verdict', 'POST /approve/token']);
+    const apis = (type: string): string[] => [...new Set(routes.filter(({ AuthorizationType }) => AuthorizationType === type).map(({ ApiId }) => ApiId.Ref))];
+    expect(apis('NONE')).toHaveLength(1);
+    expect(apis('AWS_IAM')).not.toContain(apis('NONE')[0]);
   });
 
   it('gives names only to what another stack must find', () => {

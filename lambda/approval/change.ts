@@ -1,0 +1,27 @@
+import { defaultProvider } from '@aws-sdk/credential-provider-node';
+import { GateError, SignedApi } from '../client/signed-api';
+import { required } from '../database/connection';
+import { Decider, giveVerdict } from '../hold/give-verdict';
+import { HttpError } from '../http/http';
+
+interface Answer {
+  readonly verdict: 'permit' | 'hold' | 'deny';
+  readonly holdId?: string;
+  readonly reasons?: readonly string[];
+}
+
+/**
+ * Rejects what was shown and proposes something else instead: a call of its own through the gate, which somebody else approves. What the gate
+ * would deny leaves the first one as it is.
+ */
+export async function proposeInstead(who: Decider, { holdId, digest, parameters, reason }: { readonly holdId: string; readonly digest: string; readonly parameters: Readonly<Record<string, unknown>>; readonly reason: string }): Promise<Answer> {
+  const api = new SignedApi(required('API_URL'), required('AWS_REGION'), defaultProvider());
+  const ask = (dryRun: boolean): Promise<Answer> => api.send<Answer>('POST', '/changes', { holdId, person: who.person, parameters, reason, dryRun }).catch((error: unknown) => {
+    if (error instanceof GateError && error.status < 500 && error.status !== 403) throw new HttpError(error.status, error.code, error.message);
+    throw error;
+  });
+  const foreseen = await ask(true);
+  if (foreseen.verdict === 'deny') throw new HttpError(409, 'ChangeRefused', `nobody may approve that: ${(foreseen.reasons ?? []).join('; ')}`);
+  await giveVerdict(who, { holdId, digest, verdict: 'reject', reason: `changed: ${reason}` });
+  return ask(false);
+}
