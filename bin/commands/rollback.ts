@@ -62,8 +62,23 @@ export function rollbackCommand(): Command {
         await log.close();
       }
     });
+  const outcome = withLog(new Command('outcome'))
+    .description('Says what a person found out about a call of which nobody knows what came of it. One that had no effect no longer counts towards limits.')
+    .argument('<decision>')
+    .addOption(new Option('--as <status>', 'what it came to').choices(['executed', 'failed']).makeOptionMandatory())
+    .requiredOption('--reason <text>', 'how you know; it stands in the log')
+    .action(async (decision: string, { as: status, reason, ...options }: LogOptions & { readonly as: string; readonly reason: string }) => {
+      const log = await openLog(options);
+      try {
+        const answer = await (await log.api('responder')).send<object>('POST', `/decisions/${encodeURIComponent(decision)}/outcome`, { status, reason });
+        process.stdout.write(options.json ? `${JSON.stringify(answer)}\n` : `${green('Recorded')}: ${status}.\n`);
+      } finally {
+        await log.close();
+      }
+    });
   return withLog(new Command('rollback'))
     .addCommand(resolve)
+    .addCommand(outcome)
     .description('Undoes decisions: runs the reverses of their actions, newest first, where nobody has changed anything since.')
     .addOption(new Option('--decision <id>', 'one decision').conflicts(['run', 'agent']))
     .addOption(new Option('--run <id>', 'every decision of a run').conflicts(['decision', 'agent']))
@@ -123,7 +138,7 @@ function planned({ total, ready, agent, actions, looked, conflicts }: Plan): str
   table.push(...actions.map(({ action, count, kind, sentence, state }) => [action, String(count), kind === 'restore' ? 'puts the prior value back' : sentence ?? '', state === 'ready' ? green(why(state)) : red(why(state))]));
   const named = conflicts.slice(0, 20).map(({ decision, action, why: code }) => `  ${decision}  ${action}: ${why(code)}`);
   return [
-    `${bold('Plan')}: ${ready} of ${total} decisions of ${agent ?? 'nobody'} would be reversed, newest first.`, table.toString(),
+    `${bold('Plan')}: ${conflicts.length > 0 ? 'up to ' : ''}${ready} of ${total} decisions of ${agent ?? 'nobody'} would be reversed, newest first.`, table.toString(),
     ...(conflicts.length > 0 ? [red(`${conflicts.length} of the ${looked} newest that were looked at differ now from what the agent left; where a later decision of this plan changed them, it is reversed first:`), ...named, ...(conflicts.length > 20 ? [`  and ${conflicts.length - 20} more, see --json`] : [])] : looked > 0 ? [dim(`Looked at ${looked}: nobody has changed them since.`)] : []), '',
   ].join('\n');
 }

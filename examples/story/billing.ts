@@ -14,7 +14,12 @@ export async function billing(runtime: LocalRuntime, { tell, note }: Scene): Pro
   note('proposes 499.99, justified', 'permit', verdict(await refund(49_999)));
   const again = await refund(49_999);
   note('proposes it again the same day', 'hold: LimitExceeded', verdict(again));
-  note('proposes to refund a charge that nobody asked about', 'hold: ProvenanceUnknown', verdict(await refund(4_900, 'ch_1003')));
+  const stray = await refund(4_900, 'ch_1003');
+  note('proposes to refund a charge that nobody asked about', 'hold: ProvenanceUnknown', verdict(stray));
+  if (stray.verdict === 'hold') {
+    await runtime.approver('fay', { groups: ['payments-leads'] }).reject(await runtime.hold(stray.holdId), 'nobody complained about that one');
+    note('fay rejects it', 'rejected', (await run.hold(stray.holdId)).status);
+  }
   if (again.verdict === 'hold') {
     await runtime.approver('fay', { groups: ['payments-leads'] }).reject(await runtime.hold(again.holdId), 'once is enough');
     note('fay, of payments-leads, rejects the second one', 'rejected', (await run.hold(again.holdId)).status);

@@ -41,7 +41,7 @@ export async function play(runtime: LocalRuntime, tell: Teller): Promise<Story> 
   const told = (run: number): string => decisions.filter(({ runId }) => runId === runIds[run]).map(({ status }) => status).join(', ');
   note('the log of the outreach run', 'executed, denied, executed, rejected, expired, denied', told(0));
   note('the log of the CRM run', 'executed, executed, denied, denied, denied', told(1));
-  note('the log of the refund run', 'denied, executed, rejected, held, held', told(2));
+  note('the log of the refund run', 'denied, executed, rejected, rejected, held', told(2));
   note('the log of the contract run', 'denied, executed, held', told(3));
   note('the log of the rollback', '12 executed, 1 refused', counted(decisions.filter(({ runId }) => runId === runIds[5]).map(({ status }) => status)));
   await (await runtime.person('pia', 'privacy')).ask('POST', '/checkpoints', {}); // and not only in some minutes, as by itself

@@ -298,6 +298,20 @@ begin
   return json_build_object('reversal', p_reversal, 'status', p_status);
 end $$;
 
+-- What a person found out about a call of which nobody knew what came of it: its newest outcome. Where it had no effect, its reservations are free again.
+create function undo.resolve_call(p_decision uuid, p_status text, p_person text, p_reason text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_call gate.call;
+begin
+  if p_status not in ('executed', 'failed') then raise exception 'StatusUnknown: %', p_status using errcode = '22023'; end if;
+  update gate.call set status = p_status where decision_id = p_decision and status = 'unknown' and not exists (select from undo.rollback r where r.decision_id = p_decision) and not exists (select from undo.reversal v where v.reversal_id = p_decision) returning * into v_call;
+  if not found then return json_build_object('refused', 'NotUnknown'); end if;
+  update gate.ticket set reconciled = false where decision_id = p_decision; -- a report that comes now changes nothing more
+  if p_status = 'failed' then update gate.usage set released = true where decision_id = p_decision; end if;
+  perform gate.entry('call.outcome', (select r from controls.run r where r.run_id = v_call.run_id), json_build_object('decision', p_decision, 'action', v_call.action, 'outcome', p_status), json_build_object('resolved_by', p_person), audit.canonical(json_build_object('reason', p_reason)), v_call.result);
+  return json_build_object('decision', p_decision, 'status', p_status);
+end $$;
+
 -- How far a rollback is, and what it could not undo.
 create function undo.progress(p_rollback uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('rollback', c.decision_id, 'agent', c.agent, 'status', c.status, 'holdId', h.hold_id, 'holdUntil', h.hold_until,
@@ -326,7 +340,7 @@ grant usage on schema undo to {{role.rollback}}, {{role.executor}}, {{role.keepe
 
 revoke all on all functions in schema undo from public;
 
-grant execute on function undo.plan(text), undo.commit(text, text, text, text, text, int), undo.progress(uuid), undo.resolve(uuid, uuid, text, text, text) to {{role.rollback}};
+grant execute on function undo.plan(text), undo.commit(text, text, text, text, text, int), undo.progress(uuid), undo.resolve(uuid, uuid, text, text, text), undo.resolve_call(uuid, text, text, text) to {{role.rollback}};
 
 grant execute on function undo.looks(text, int), undo.claim(uuid, int), undo.settle(uuid, text, text, text), undo.finish(uuid) to {{role.executor}};
 

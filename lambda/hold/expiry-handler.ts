@@ -1,6 +1,6 @@
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction } from '../database/connection';
-import { announce } from '../notice/announce';
+import { announce as tell, Notice } from '../notice/announce';
 
 /** What the state machine of a hold asks. */
 type ExpiryEvent =
@@ -61,6 +61,9 @@ export async function handler(event: ExpiryEvent): Promise<object> {
     }
   }
 }
+
+/** With a link that opens the page, where there is one; it says which hold, and nothing else. */
+const announce = (notice: Notice, detail: Readonly<Record<string, unknown>> & { readonly holdId: string }): Promise<void> => tell(notice, { ...detail, ...(process.env.PAGE_URL === undefined ? {} : { page: `${process.env.PAGE_URL}?hold=${detail.holdId}` }) });
 
 function known(hold: Hold | null, holdId: string): Hold {
   if (!hold || hold.refused !== undefined) throw new Error(`HoldUnknown: ${holdId}`);

@@ -45,6 +45,9 @@ export const Rollback = v.strictObject({
 /** `POST /rollbacks/{rollbackId}/reversals/{reversalId}`: what a person found out where nobody knew. */
 export const Resolved = v.strictObject({ status: v.picklist(['reversed', 'failed']), reason: v.pipe(plainText(2_000), v.minLength(1)) });
 
+/** `POST /decisions/{decisionId}/outcome`: what a person found out about a call of which nobody knew. */
+export const CallOutcome = v.strictObject({ status: v.picklist(['executed', 'failed']), reason: v.pipe(plainText(2_000), v.minLength(1)) });
+
 /** `POST /approvals/{holdId}/verdict` */
 export const Verdict = v.strictObject({
   verdict: v.picklist(['approve', 'reject']),

@@ -2,7 +2,7 @@ import { responderRoleName } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { startHold } from '../gate/effects';
-import { Resolved, Rollback } from '../http/bodies';
+import { CallOutcome, Resolved, Rollback } from '../http/bodies';
 import { HttpError, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse } from '../http/parse';
 
@@ -18,11 +18,11 @@ const REFUSALS: Readonly<Record<string, string>> = {
   NothingToReverse: 'none of these decisions can be reversed; ask for the plan, which says why',
   PlanChanged: 'the plan is not the one that was looked at any more; ask for it again',
   NoCommonApprovers: 'different groups agreed to these decisions, and none of them could for all; roll back those of one group at a time',
-  NotUnknown: 'there is no such reversal whose outcome is unknown',
+  NotUnknown: 'there is no such call or reversal whose outcome is unknown',
   NoTierForPeople: 'people must agree to this rollback, and the hold queue has no human tier; add one',
 };
 
-/** `POST /rollbacks`, `GET /rollbacks/{rollbackId}` and what a person found out about a reversal: people only. Without the digest of a plan the answer is the plan, and nothing happens. */
+/** `POST /rollbacks`, `GET /rollbacks/{rollbackId}` and what a person found out about a reversal or a call: people only. Without the digest of a plan the answer is the plan, and nothing happens. */
 async function rollback({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
   if (caller.roleName !== responderRoleName(required('CONTROLS_NAME'))) throw new HttpError(403, 'NotAResponder', 'a session of the responder role is needed');
   if (route.startsWith('GET ')) {
@@ -36,6 +36,13 @@ async function rollback({ route, path, body, caller }: HttpRequest): Promise<Htt
     const { status, reason } = parse(Resolved, body);
     if (!UUID.test(path.rollbackId ?? '') || !UUID.test(path.reversalId)) throw new HttpError(404, 'NotUnknown', REFUSALS.NotUnknown ?? '');
     const resolved = await callFunction<{ refused?: string }>('undo.resolve', { rollback: arg.uuid(path.rollbackId ?? ''), reversal: arg.uuid(path.reversalId), status: arg.text(status), person: arg.text(caller.arn), reason: arg.text((await redact(reason)).value as string) });
+    if (resolved.refused !== undefined) throw new HttpError(409, resolved.refused, REFUSALS[resolved.refused] ?? 'refused');
+    return { status: 200, body: resolved };
+  }
+  if (path.decisionId !== undefined) {
+    const { status, reason } = parse(CallOutcome, body);
+    if (!UUID.test(path.decisionId)) throw new HttpError(404, 'NotUnknown', REFUSALS.NotUnknown ?? '');
+    const resolved = await callFunction<{ refused?: string }>('undo.resolve_call', { decision: arg.uuid(path.decisionId), status: arg.text(status), person: arg.text(caller.arn), reason: arg.text((await redact(reason)).value as string) });
     if (resolved.refused !== undefined) throw new HttpError(409, resolved.refused, REFUSALS[resolved.refused] ?? 'refused');
     return { status: 200, body: resolved };
   }

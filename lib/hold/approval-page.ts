@@ -30,7 +30,7 @@ const ROUTES = [
 /** The page on which people see what an agent saw and what it will do, and decide. */
 export class ApprovalPage extends Resource {
   /**
-   * Address of the page. Announcements carry ids; `<url>?hold=ID` opens one.
+   * Address of the page. Announcements carry `<url>?hold=ID`, which opens one hold.
    *
    * @attribute
    */
@@ -59,6 +59,7 @@ export class ApprovalPage extends Resource {
       DIRECTORY: this.stack.toJsonString(bound.settings), SIGN_IN_WITHIN_SECONDS: String(signInWithin.toSeconds()), STATE_MACHINE_ARN: queue.stateMachineArn,
       API_URL: broker.url,
     })) decide.addEnvironment(name, value);
+    queue._expiry.addEnvironment('PAGE_URL', this.url); // announcements carry a link
     const role = decide.role as iam.IRole;
     if (bound.userPool) grantAskMfa(role, bound.userPool, ['cognito-idp:AdminGetUser', 'cognito-idp:AdminListGroupsForUser']);
     iam.Grant.addToPrincipal({ grantee: role, actions: ['states:ListExecutions'], resourceArns: [queue.stateMachineArn] });

@@ -89,6 +89,8 @@ export class HoldQueue extends Resource implements IHoldQueue {
   public readonly eventBus: events.EventBus;
   /** @internal */
   public readonly _decide: lambda.Function;
+  /** @internal */
+  public readonly _expiry: lambda.Function;
   /** @internal set by the gate, which has the API. */
   public _apiId: string | undefined;
   private readonly approvers = new Map<string, ApproverRole>();
@@ -115,6 +117,7 @@ export class HoldQueue extends Resource implements IHoldQueue {
       functionName: handlerName(controls, 'expiry'), code: handlerCode('expiry'), description: 'Opens, attends and ends the windows of holds',
       environment: { ...expiryLogin.environment, ...(props.verifier ? { VERIFIER: 'true' } : {}) },
     });
+    this._expiry = expiry.function;
     expiryLogin.grantUse(expiry.role);
     anchored(expiry, props.auditLog);
     this.eventBus.grantPutEventsTo(expiry.role);

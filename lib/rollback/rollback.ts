@@ -56,6 +56,7 @@ export class Rollback extends Resource implements IRollback {
     iam.Grant.addToPrincipal({ grantee: handler.role, actions: ['lambda:InvokeFunction'], resourceArns: [this.stack.formatArn({ service: 'lambda', resource: 'function', resourceName: handlerName(controls, 'executor'), arnFormat: ArnFormat.COLON_RESOURCE_NAME })] });
     addSignedRoute(this, 'Ask', gate.broker.apiId, 'POST', '/rollbacks', handler.function);
     addSignedRoute(this, 'Resolve', gate.broker.apiId, 'POST', '/rollbacks/{rollbackId}/reversals/{reversalId}', handler.function);
+    addSignedRoute(this, 'Outcome', gate.broker.apiId, 'POST', '/decisions/{decisionId}/outcome', handler.function);
     addSignedRoute(this, 'Follow', gate.broker.apiId, 'GET', '/rollbacks/{rollbackId}', handler.function);
   }
 

@@ -47,4 +47,4 @@ export const agentPolicyName = (controls: string): string => `${controls}-agent-
 export const RUN_ROUTES = [['POST', '/calls'], ['GET', '/holds/*'], ['GET', '/tools'], ['POST', '/mcp'], ['GET', '/openapi.json']] as const;
 
 /** Routes that a responder may call. */
-export const ROLLBACK_ROUTES = [['POST', '/rollbacks'], ['GET', '/rollbacks/*'], ['POST', '/rollbacks/*/reversals/*']] as const;
+export const ROLLBACK_ROUTES = [['POST', '/rollbacks'], ['GET', '/rollbacks/*'], ['POST', '/rollbacks/*/reversals/*'], ['POST', '/decisions/*/outcome']] as const;

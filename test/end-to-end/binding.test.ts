@@ -194,5 +194,23 @@ describe('an attempt of which nobody knows what came', () => {
     return [await outcome(hold), readFileSync(join(folder, `${action}.txt`), 'utf8').trim().split('\n').length];
   };
   it('is made again with the same key where the action is declared idempotent', async () => { expect(await paid('pay')).toEqual(['executed', 3]); });
-  it('is made once otherwise, and left to a person', async () => { expect(await paid('pay_blindly')).toEqual(['unknown', 1]); });
+  it('is made once otherwise, and left to a person, who says once what it came to', async () => {
+    expect(await paid('pay_blindly')).toEqual(['unknown', 1]);
+    const { rows: [call] } = await superuser.query<{ decision_id: string }>("select decision_id from gate.call where action = 'pay_blindly' and status = 'unknown'");
+    const responder = await runtime.person('rita', 'responder');
+    const found = (status: string): Promise<unknown> => responder.ask('POST', `/decisions/${call?.decision_id ?? ''}/outcome`, { status, reason: 'the bank says so' });
+    expect(await found('executed')).toEqual({ decision: call?.decision_id, status: 'executed' });
+    await expect(found('failed')).rejects.toThrow('NotUnknown');
+    const [decision] = (await runtime.decisions()).filter(({ decisionId }) => decisionId === call?.decision_id);
+    expect(decision?.status).toBe('executed');
+    expect((await runtime.verifyAuditLog()).findings.filter(({ sentence }) => sentence.includes(call?.decision_id ?? '-'))).toEqual([]);
+  });
+
+  it('does not count any more where it had no effect', async () => {
+    expect(await paid('pay_blindly')).toEqual(['unknown', 2]);
+    const { rows: [call] } = await superuser.query<{ decision_id: string }>("select decision_id from gate.call where action = 'pay_blindly' and status = 'unknown'");
+    await superuser.query("insert into gate.usage values ($1, 'teller', 'k', '', 'r', 1, now())", [call?.decision_id]);
+    await (await runtime.person('rita', 'responder')).ask('POST', `/decisions/${call?.decision_id ?? ''}/outcome`, { status: 'failed', reason: 'it never arrived' });
+    expect((await superuser.query('select released from gate.usage where decision_id = $1', [call?.decision_id])).rows).toEqual([{ released: true }]);
+  });
 });

@@ -14,7 +14,7 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   append: ['audit.append'],
   auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],
   keeper: ['audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],
-  rollback: ['undo.commit', 'undo.plan', 'undo.progress', 'undo.resolve'],
+  rollback: ['undo.commit', 'undo.plan', 'undo.progress', 'undo.resolve', 'undo.resolve_call'],
   reverse: [], // until an action that can be undone is registered
 };
 
