@@ -3,7 +3,7 @@ import type { JWTPayload, JWTVerifyGetKey } from 'jose';
 import { required } from '../database/connection';
 import type { Decider } from '../hold/give-verdict';
 import { HttpError } from '../http/http';
-import { asked, authorizationServer, CognitoDirectory, directory, OpenIdDirectory } from './directory';
+import { asked, authorizationServer, CognitoDirectory, directory, OpenIdDirectory, unavailable } from './directory';
 
 /** An access token whose signature, issuer, audience, use and age are in order, and whose sign-in took a second factor. */
 export interface SignedIn {
@@ -43,10 +43,14 @@ export async function signedIn(authorization: string | undefined): Promise<Signe
     return { token, sub, authTime, claims: payload };
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw new HttpError(401, 'TokenExpired', 'the session is over; sign in again');
-    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) throw error; // the issuer is away: that says nothing of the token
-    throw new HttpError(401, 'TokenInvalid', FAULTS.TokenInvalid);
+    if (error instanceof HttpError) throw error;
+    if (FAULTY.some((name) => error instanceof errors[name])) throw new HttpError(401, 'TokenInvalid', FAULTS.TokenInvalid);
+    throw unavailable();
   }
 }
+
+/** What is wrong with a token, and not with its issuer. */
+const FAULTY = ['JWTClaimValidationFailed', 'JWTInvalid', 'JWSInvalid', 'JWSSignatureVerificationFailed', 'JOSEAlgNotAllowed', 'JOSENotSupported', 'JWKSNoMatchingKey', 'JWKSMultipleMatchingKeys'] as const;
 
 const FAULTS = {
   TokenInvalid: 'the token is not one of this directory for this page; sign in again',
@@ -54,8 +58,9 @@ const FAULTS = {
   MfaNotProven: 'the directory does not say that this sign-in took a second factor',
 } as const;
 
-function faultOfCognito({ token_use: use, client_id: client }: JWTPayload, { clientId }: CognitoDirectory): keyof typeof FAULTS | undefined {
-  return use !== 'access' ? 'NotAnAccessToken' : client !== clientId ? 'TokenInvalid' : undefined;
+/** Only a token that came through the sign-in page has the scope: what a pool gives to programs that ask it themselves may have skipped a step. */
+function faultOfCognito({ token_use: use, client_id: client, scope }: JWTPayload, { clientId }: CognitoDirectory): keyof typeof FAULTS | undefined {
+  return use !== 'access' ? 'NotAnAccessToken' : client !== clientId || !String(scope).split(' ').includes('openid') ? 'TokenInvalid' : undefined;
 }
 
 function faultOfOpenId({ aud, token_use: use, client_id: client, azp, cid, amr, acr }: JWTPayload, of: OpenIdDirectory): keyof typeof FAULTS | undefined {
@@ -71,10 +76,13 @@ export async function livePerson({ token, sub, authTime, claims }: SignedIn): Pr
   const [name = sub] = names;
   return {
     person: `${of.issuer.replace(/^https?:\/\//, '')}#${/^[\w|.:-]{1,128}$/.test(sub) ? sub : createHash('sha256').update(sub).digest('hex')}`, name, aliases: [sub, ...names],
-    groups: groups.filter((group) => /^[a-z][a-z0-9-]{0,29}$/.test(group)), // nothing a directory says is every group
+    groups: approverGroups().filter((group) => groups.includes(group)), // a directory has groups for other things, too
     signedIn: `${how} at ${new Date(authTime * 1_000).toISOString()}`, fresh: authTime > Date.now() / 1_000 - Number(required('SIGN_IN_WITHIN_SECONDS')),
   };
 }
+
+/** Groups that tiers and cards name. A hold that names none is for all of these, and for nobody else. */
+const approverGroups = (): readonly string[] => JSON.parse(required('APPROVER_GROUPS')) as readonly string[];
 
 interface Live {
   /** The first is what people call them. */
@@ -109,7 +117,7 @@ async function ofOpenId({ issuer, clientId, groupsClaim }: OpenIdDirectory, sub:
   const server = await authorizationServer();
   try {
     const { [groupsClaim]: groups, preferred_username: username, name, email } = await processUserInfoResponse(server, client, sub, await userInfoRequest(server, client, token, await asked(issuer)));
-    return { names: [username, name, email].filter((one) => one !== undefined), groups: [groups].flat().filter((group) => typeof group === 'string'), how: [amr, acr].flat().filter((method): method is string => typeof method === 'string').join(',') };
+    return { names: [username, name, email].filter((one): one is string => typeof one === 'string' && one !== ''), groups: [groups].flat().filter((group) => typeof group === 'string'), how: [amr, acr].flat().filter((method): method is string => typeof method === 'string').join(',') };
   } catch (error) {
     if (error instanceof WWWAuthenticateChallengeError || error instanceof ResponseBodyError) throw new HttpError(401, 'TokenInvalid', FAULTS.TokenInvalid); // revoked meanwhile
     throw error;

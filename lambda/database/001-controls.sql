@@ -67,8 +67,8 @@ begin
   if not exists (select from pg_catalog.pg_roles where rolname = p_login) then
     execute format('create role %I nologin inherit', p_login);
   end if;
-  -- The one of a pair that no secret names yet has no verifier: it cannot log in.
-  execute format('alter role %I %s connection limit %s password %L', p_login, case when p_verifier is null then 'nologin' else 'login' end, case when p_agent is not null then 10 when p_duty in ('append', 'auditor') then 20 else 40 end, p_verifier);
+  -- The one of a pair that no secret names yet has no verifier: it cannot log in. Neither can that of an agent that was stopped, however often it is deployed.
+  execute format('alter role %I %s connection limit %s password %L', p_login, case when p_verifier is null or exists (select from controls.agent a where a.name = p_agent and not a.enabled) then 'nologin' else 'login' end, case when p_agent is not null then 10 when p_duty in ('append', 'auditor') then 20 else 40 end, p_verifier);
   execute format('alter role %I set statement_timeout = %L', p_login, '20s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', p_login, '60s');
   execute format('grant %I to %I with inherit true, set false', p_role, p_login);
@@ -221,4 +221,4 @@ do $$ begin
   revoke create on schema public from public;
 end $$;
 
-select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}, {{name.rollback}}, {{name.reverse}}]) name;
+select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}, {{name.rollback}}, {{name.reverse}}, {{name.kill}}]) name;

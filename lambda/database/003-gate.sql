@@ -54,7 +54,7 @@ create table hold.verdict (
 );
 
 -- A call that a person proposed instead of one that waited: who did, and instead of which.
-create table gate.change (decision_id uuid primary key references gate.call on delete cascade, of uuid not null references gate.call on delete cascade, person text not null);
+create table gate.change (decision_id uuid primary key references gate.call on delete cascade, of uuid not null references gate.call on delete cascade, person text not null, names text[] not null);
 
 -- One entry of a run. `p_of` are the columns that some kinds have and others have not: decision, action, reference, approver, outcome.
 create function gate.entry(p_kind text, p_run controls.run, p_of json, p_facts json, p_inputs text, p_output text) returns void language sql as $$
@@ -139,10 +139,10 @@ begin
     'replay', (select json_build_object('answer', c.answer::json, 'status', c.status, 'action', c.action, 'same', c.parameters = p_parameters)
       from gate.call c where c.run_id = v_run.run_id and c.call_id = p_call),
     'stopped', case
-      when v_run.expires_at <= controls.now() then 'RunExpired'
       when v_agent.enabled is not true or v_agent.removed then 'AgentDisabled'
       when v_scope.approved_by is null then 'CardNotApproved'
-      when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_run.environment then 'CardChanged' end,
+      when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_run.environment then 'CardChanged'
+      when v_run.expires_at <= controls.now() then 'RunExpired' end, -- the last of them: a person may propose without a session
     'scopeVersion', v_version,
     'manifestDigest', (select manifest_digest from controls.action where name = p_action),
     'rowsHold', coalesce((select json_agg(r.key) from json_each(v_scope.compiled::json -> 'rules') r
@@ -267,7 +267,7 @@ begin
   if v_verdict = 'hold' then
     -- A hold whose clock never started ends here at the latest, and gives back its place.
     perform hold.expire(h.hold_id) from hold.hold h where h.agent = v_run.agent and h.status = 'pending' and h.hold_until <= controls.now() - interval '1 minute';
-    if (select count(*) from hold.hold where agent = v_run.agent and status = 'pending') >= 20 then
+    if (select count(*) from hold.hold where agent = v_run.agent and status = 'pending' and decision_id is distinct from (c -> 'change' ->> 'of')::uuid) >= 20 then
       v_verdict := 'deny';
       v_reasons := v_reasons || '"HoldsFull: 20 calls of this agent wait already; a flood is refused, not queued"';
     else
@@ -279,7 +279,7 @@ begin
   if (c ->> 'dryRun')::boolean is true then
     -- Nobody asks the gate without it being known, also where nothing comes of it.
     perform gate.entry('call.tried', v_run, json_build_object('action', c ->> 'action', 'outcome', v_verdict, 'reference', coalesce(c ->> 'reference', v_run.reference)),
-      json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r)), c ->> 'inputs', c ->> 'output');
+      json_build_object('scope', v_rule ->> 'scope', 'rule', c ->> 'ruleId', 'tier', v_tier, 'changes', c -> 'change' ->> 'of', 'changed_by', c -> 'change' ->> 'person', 'reasons', (select jsonb_agg(split_part(r, ':', 1)) from jsonb_array_elements_text(v_reasons) r)), c ->> 'inputs', c ->> 'output');
     return json_strip_nulls(json_build_object('dryRun', true, 'verdict', v_verdict, 'holdUntil', v_until, 'tier', case when v_hold is not null then v_tier end, 'people', case when v_hold is not null then v_people end, 'reasons', case when v_verdict <> 'permit' then v_reasons end));
   end if;
 
@@ -293,7 +293,7 @@ begin
     v_run.environment, c ->> 'manifestDigest', (select a.bundle_digest from controls.action a where a.name = c ->> 'action'), c ->> 'ruleId',
     v_rule -> 'row' ->> 'sql', v_parameters ->> (v_rule -> 'row' ->> 'parameter'), v_verdict, v_answer::text, null,
     case v_verdict when 'permit' then 'permitted' when 'hold' then 'held' else 'denied' end, c ->> 'justification', controls.now());
-  insert into gate.change select v_decision, (c -> 'change' ->> 'of')::uuid, c -> 'change' ->> 'person' where c -> 'change' is not null;
+  insert into gate.change select v_decision, (c -> 'change' ->> 'of')::uuid, c -> 'change' ->> 'person', array(select json_array_elements_text(c -> 'change' -> 'names')) where c -> 'change' is not null;
   if v_verdict <> 'deny' then
     -- A sum in another currency is not counted against this one; it was held for that.
     insert into gate.usage
@@ -332,7 +332,8 @@ begin
   v_call := (select c from gate.call c where c.decision_id = p_decision);
   if exists (select from undo.rollback where decision_id = p_decision) then return undo.begin(v_call, v_ticket); end if;
   v_run := (select r from controls.run r where r.run_id = v_call.run_id);
-  v_agent := (select a from controls.agent a where a.name = v_call.agent);
+  -- Whoever stops the agent waits for this, and whatever comes after it finds it stopped.
+  select * into v_agent from controls.agent where name = v_call.agent for key share;
   v_tool := (select s.compiled::json -> 'tools' -> v_call.action from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
   v_action := (select a from controls.action a where a.name = v_call.action);
   v_refused := case
@@ -404,7 +405,7 @@ $$;
 -- The run and the call that a person wants changed: while it waits, to ask what would come of it; to propose it, once that person has rejected it.
 create function gate.open_change(p_hold uuid, p_person text, p_dry boolean) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  return (select json_build_object('principal', r.principal_id, 'decisionId', h.decision_id, 'action', h.action, 'justification', c.justification)
+  return (select json_build_object('principal', r.principal_id, 'decisionId', h.decision_id, 'action', h.action, 'justification', c.justification, 'reference', (select e.reference from audit.entry e where e.decision_id = h.decision_id and e.kind = 'call.intent'))
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
   where h.hold_id = p_hold and not exists (select from undo.rollback u where u.decision_id = h.decision_id)
     and case when p_dry then h.status = 'pending' else exists (select from hold.verdict v where v.hold_id = p_hold and v.person = p_person and v.verdict = 'reject') end);

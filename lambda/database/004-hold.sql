@@ -129,43 +129,74 @@ create function hold.askers(p_run controls.run) returns text[] language sql stab
     select o.value from controls.scope s, json_each_text(s.card::json -> 'owners') o where s.agent = p_run.agent and s.card_digest = p_run.card_digest and o.key = 'product'))
 $$;
 
+-- Those who wrote the parameters of a call that people changed, or of what it was changed from.
+create function hold.changers(p_decision uuid) returns setof gate.change language sql stable as $$
+  with recursive chain as (select c from gate.change c where c.decision_id = p_decision union all select n from chain p join gate.change n on n.decision_id = (p.c).of)
+  select (c).* from chain
+$$;
+
+-- Why somebody cannot give a verdict on a hold that is locked, or null.
+create function hold.refusal(p_hold hold.hold, p_digest text, p_verdict text, p_who json) returns text language plpgsql as $$
+declare
+  v_person text := p_who ->> 'person';
+  v_names text[] := hold.names(array(select json_array_elements_text(p_who -> 'aliases')) || v_person);
+  v_run controls.run := (select r from controls.run r where r.run_id = p_hold.run_id);
+  v_mine hold.verdict := (select v from hold.verdict v where v.hold_id = p_hold.hold_id and v.person = v_person);
+begin
+  return case
+    when hold.is_for(p_hold, p_who ->> 'groups') is not true then 'NotAnApprover'
+    when v_names && hold.askers(v_run) or exists (select from hold.changers(p_hold.decision_id) c where v_names && hold.names(c.names || c.person)) then 'OwnRequest'
+    when v_mine.person is not null and v_mine.verdict <> p_verdict then 'AlreadyDecided'
+    when v_mine.person is not null then null
+    when p_hold.status <> 'pending' then case p_hold.status when 'expired' then 'HoldExpired' else 'AlreadyDecided' end
+    when p_hold.hold_until <= controls.now() then 'HoldExpired'
+    when (select c.verdict from gate.call c where c.decision_id = p_hold.decision_id) is distinct from 'hold' then 'NotHeld'
+    when not p_hold.staged then 'NotStaged'
+    when p_hold.digest is distinct from p_digest then 'DigestMismatch'
+    when p_hold.kind = 'human' and (p_who ->> 'fresh')::boolean is not true then 'SignInStale'
+    -- One person may have an account with each of two issuers.
+    when p_verdict = 'approve' and (exists (select from hold.verdict v where v.hold_id = p_hold.hold_id and v.person not like 'verifier:%' and hold.issuer(v.person) <> hold.issuer(v_person))
+      or exists (select from hold.changers(p_hold.decision_id) c where hold.issuer(c.person) <> hold.issuer(v_person))) then 'SecondIssuer'
+  end;
+end $$;
+
 -- One verdict of one person. The clock is read after the row is locked, so an approval that waited past the end has no effect.
 create function hold.decide(p_hold uuid, p_digest text, p_verdict text, p_who text, p_reason text, p_code text)
 returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_who json := p_who::json;
-  v_person text := v_who ->> 'person';
   v_hold hold.hold;
-  v_run controls.run;
-  v_mine hold.verdict;
   v_refused text;
 begin
   if p_verdict not in ('approve', 'reject') then raise exception 'VerdictUnknown: %', p_verdict using errcode = '22023'; end if;
-  if hold.is_too_fast(v_person) then return json_build_object('refused', 'TooManyVerdicts'); end if;
+  if hold.is_too_fast(v_who ->> 'person') then return json_build_object('refused', 'TooManyVerdicts'); end if;
   select * into v_hold from hold.hold where hold_id = p_hold for update;
   if not found then return json_build_object('refused', 'HoldUnknown'); end if;
-  v_run := (select r from controls.run r where r.run_id = v_hold.run_id);
-  v_mine := (select v from hold.verdict v where v.hold_id = p_hold and v.person = v_person);
-  v_refused := case
-    when hold.is_for(v_hold, v_who ->> 'groups') is not true then 'NotAnApprover'
-    when hold.names(array(select json_array_elements_text(v_who -> 'aliases')) || v_person) && hold.askers(v_run) or exists (select from gate.change c where c.decision_id = v_hold.decision_id and c.person = v_person) then 'OwnRequest'
-    when v_mine.person is not null and v_mine.verdict <> p_verdict then 'AlreadyDecided'
-    when v_mine.person is not null then null
-    when v_hold.status <> 'pending' then case v_hold.status when 'expired' then 'HoldExpired' else 'AlreadyDecided' end
-    when v_hold.hold_until <= controls.now() then 'HoldExpired'
-    when (select c.verdict from gate.call c where c.decision_id = v_hold.decision_id) is distinct from 'hold' then 'NotHeld'
-    when not v_hold.staged then 'NotStaged'
-    when v_hold.digest <> p_digest then 'DigestMismatch'
-    when v_hold.kind = 'human' and (v_who ->> 'fresh')::boolean is not true then 'SignInStale'
-    -- One person may have an account with each of two issuers.
-    when p_verdict = 'approve' and exists (select from hold.verdict v where v.hold_id = p_hold and v.person not like 'verifier:%' and hold.issuer(v.person) <> hold.issuer(v_person)) then 'SecondIssuer'
-  end;
+  v_refused := hold.refusal(v_hold, p_digest, p_verdict, v_who);
   if v_refused is not null then
-    perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', v_person), null);
+    perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', v_who ->> 'person'), null);
     return json_build_object('refused', v_refused);
   end if;
-  if v_mine.person is null then return hold.count_verdict(v_hold, p_verdict, v_who, p_reason, p_code); end if;
+  if not exists (select from hold.verdict v where v.hold_id = p_hold and v.person = v_who ->> 'person') then return hold.count_verdict(v_hold, p_verdict, v_who, p_reason, p_code); end if;
   return json_build_object('status', v_hold.status, 'token', case when v_hold.status <> 'pending' then v_hold.token end);
+end $$;
+
+-- Whether somebody may reject a hold to propose something else, or has rejected it and not proposed yet: asked before the gate is asked anything for them.
+create function hold.may_change(p_hold uuid, p_digest text, p_who text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_who json := p_who::json;
+  v_hold hold.hold;
+  v_refused text;
+begin
+  if hold.is_too_fast(v_who ->> 'person') then return json_build_object('refused', 'TooManyVerdicts'); end if;
+  select * into v_hold from hold.hold where hold_id = p_hold for update;
+  if not found then return json_build_object('refused', 'HoldUnknown'); end if;
+  v_refused := hold.refusal(v_hold, p_digest, 'reject', v_who);
+  if v_refused is not null then
+    perform hold.entry('verdict.refused', v_hold, v_refused, null, jsonb_build_object('person', v_who ->> 'person'), null);
+    return json_build_object('refused', v_refused);
+  end if;
+  return json_build_object('status', v_hold.status);
 end $$;
 
 -- What a verifier is shown: the proposal as it is staged, and what a trusted request says. Nothing of what the agent says for itself.
@@ -266,38 +297,51 @@ create function hold.list(p_groups text) returns text language sql stable securi
   from (select * from hold.hold h where h.status = 'pending' and h.staged and h.hold_until > controls.now() and hold.is_for(h, p_groups) order by h.hold_until limit 100) h
 $$;
 
--- What an approver is shown of one: the exact bytes and their digest, what was asked, and where it stands.
+-- What an approver is shown of one: the exact bytes and their digest, and where it stands. The Data API returns 64 KB a row: parameters and what was
+-- fixed fill one, the words around them another, the rest a third.
 create function hold.show(p_groups text, p_hold uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return (select json_build_object('holdId', h.hold_id, 'decisionId', h.decision_id, 'agent', h.agent, 'runId', h.run_id, 'action', h.action, 'tier', h.tier, 'kind', h.kind, 'status', h.status, 'digest', h.digest,
-    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'now', controls.now(), 'parameters', c.parameters::json, 'staged', c.staged, 'justification', c.justification, 'request', r.request, 'requestTrusted', r.request_trusted,
+    'stagedAt', h.staged_at, 'holdUntil', h.hold_until, 'now', controls.now(), 'parameters', c.parameters::json, 'staged', c.staged, 'requestTrusted', r.request_trusted,
     'reference', r.reference, 'approvers', h.approvers, 'people', h.people, 'outcome', c.status, 'reverses', undo.shown(h.decision_id))
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
   where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups));
 end $$;
 
+-- What was asked and said.
+create function hold.words(p_groups text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('request', r.request, 'justification', c.justification, 'why', (select audit.json_of(audit.inputs_of(e.head, e.seq)) ->> 'reason' from audit.entry e where e.decision_id = h.decision_id and e.kind = 'call.intent'))
+  from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups)
+$$;
+
+-- What the agent saw before it proposed: the reads that its intent names.
+create function hold.saw_ids(p_decision uuid) returns setof uuid language sql stable as $$
+  select s.id::uuid from audit.entry e, jsonb_array_elements_text(audit.json_of(audit.inputs_of(e.head, e.seq)) -> 'saw') s(id) where e.decision_id = p_decision and e.kind = 'call.intent'
+$$;
+
 -- What stands around it: the declaration of the action, why it was held, who has decided so far, what the run did before, and what the agent saw, by id.
 create function hold.around(p_groups text, p_hold uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 begin
   return (select json_build_object('description', m.manifest::json ->> 'description', 'reach', m.manifest::json ->> 'reach', 'reverse', m.manifest::json -> 'reverse', 'writes', coalesce((select json_agg(distinct regexp_replace(w, '^.*\.', '')) from json_array_elements_text(m.manifest::json -> 'writes') w where not exists (select from jsonb_array_elements_text(m.manifest::jsonb -> 'reads') r
-      where regexp_replace(r, '^.*\.', '') = regexp_replace(w, '^.*\.', '') and not m.manifest::jsonb -> 'writes' ? r)), '[]'), 'scope', e.facts::json ->> 'scope', 'rule', c.rule_id, 'reasons', c.answer::json -> 'reasons', 'why', i.inputs ->> 'reason',
-    'purpose', s.card::json ->> 'purpose', 'owners', s.card::json -> 'owners', 'environment', s.environment, 'cardDigest', r.card_digest, 'cardApprovedBy', s.approved_by, 'model', r.model,
+      where regexp_replace(r, '^.*\.', '') = regexp_replace(w, '^.*\.', '') and not m.manifest::jsonb -> 'writes' ? r)), '[]'),
+    'scope', e.facts::json ->> 'scope', 'rule', c.rule_id, 'reasons', c.answer::json -> 'reasons', 'purpose', s.card::json ->> 'purpose', 'owners', s.card::json -> 'owners', 'environment', s.environment, 'cardDigest', r.card_digest, 'cardApprovedBy', s.approved_by, 'model', r.model,
     'dataClasses', (select json_agg(distinct k.class) from json_array_elements(s.card::json -> 'data-inputs') i, json_array_elements_text(i -> 'classes') k(class)),
-    'changes', (select of from gate.change where decision_id = h.decision_id),
-    'verdicts', coalesce((select json_agg(json_build_object('name', v.name, 'verdict', v.verdict, 'reason', v.reason, 'at', v.at) order by v.at) from hold.verdict v where v.hold_id = p_hold), '[]'),
+    'changes', (select json_build_object('decisionId', g.of, 'name', coalesce(g.names[1], g.person), 'parameters', left(o.parameters, 3000)) from gate.change g join gate.call o on o.decision_id = g.of where g.decision_id = h.decision_id),
+    'verdicts', coalesce((select json_agg(json_build_object('name', v.name, 'verdict', v.verdict, 'reason', left(v.reason, 500), 'at', v.at) order by v.at) from hold.verdict v where v.hold_id = p_hold), '[]'),
     'opinion', (select json_build_object('verdict', o.verdict, 'version', o.version) from hold.opinion o where o.hold_id = p_hold),
     'earlier', coalesce((select json_agg(json_build_object('decisionId', b.decision_id, 'action', b.action, 'verdict', b.verdict, 'status', b.status, 'at', b.at) order by b.at desc) from (select * from gate.call b where b.run_id = h.run_id and b.decision_id <> h.decision_id and b.at <= c.at order by b.at desc limit 30) b), '[]'),
-    'saw', coalesce((select json_agg(json_build_object('decisionId', b.decision_id, 'action', b.action, 'parameters', left(b.parameters, 300)) order by b.at) from gate.call b where b.run_id = h.run_id and i.inputs -> 'saw' ? b.decision_id::text), '[]'))
+    'saw', coalesce((select json_agg(json_build_object('decisionId', b.decision_id, 'action', b.action, 'parameters', left(b.parameters, 120)) order by b.at) from (select b.* from gate.call b where b.decision_id in (select hold.saw_ids(h.decision_id)) order by b.at desc limit 40) b), '[]'),
+    'sawMore', greatest(0, (select count(*) from hold.saw_ids(h.decision_id)) - 40))
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id join controls.scope s on s.agent = r.agent and s.card_digest = r.card_digest and s.environment = r.environment
-    left join controls.action m on m.name = h.action left join audit.entry e on e.decision_id = h.decision_id and e.kind = 'call.intent' left join lateral (select audit.json_of(audit.inputs_of(e.head, e.seq))::jsonb as inputs) i on true
+    left join controls.action m on m.name = h.action left join audit.entry e on e.decision_id = h.decision_id and e.kind = 'call.intent'
   where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups));
 end $$;
 
 -- A chunk of what the agent saw before it proposed, by the read that brought it; null after the last.
 create function hold.saw(p_groups text, p_hold uuid, p_decision uuid, p_chunk int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select to_json(nullif(substr(b.result, p_chunk * 15000 + 1, 15000), ''))::text
-  from hold.hold h join gate.call c using (decision_id) join gate.call b on b.run_id = h.run_id and b.decision_id = p_decision and b.at <= c.at
-  where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups)
+  from hold.hold h join gate.call b on b.run_id = h.run_id and b.decision_id = p_decision
+  where h.hold_id = p_hold and h.staged and hold.is_for(h, p_groups) and p_decision in (select hold.saw_ids(h.decision_id))
 $$;
 
 grant usage on schema gate to {{role.broker}}, {{role.gate}}, {{role.executor}};
@@ -312,7 +356,7 @@ grant execute on function gate.open_call(text, text, text, text), gate.read_scop
 
 grant execute on function gate.redeem(uuid), gate.outcome(uuid, text, text, text, text, text, text, text), hold.claim(uuid), hold.to_stage(uuid), hold.stage(uuid, text, text, text) to {{role.executor}};
 
-grant execute on function hold.decide(uuid, text, text, text, text, text), hold.list(text), hold.show(text, uuid), hold.around(text, uuid), hold.saw(text, uuid, uuid, int) to {{role.decide}};
+grant execute on function hold.decide(uuid, text, text, text, text, text), hold.may_change(uuid, text, text), hold.list(text), hold.show(text, uuid), hold.words(text, uuid), hold.around(text, uuid), hold.saw(text, uuid, uuid, int) to {{role.decide}};
 
 grant execute on function hold.open(uuid), hold.attend(uuid, text), hold.expire(uuid), hold.told(uuid) to {{role.expiry}};
 

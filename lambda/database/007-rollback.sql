@@ -323,7 +323,7 @@ $$;
 
 -- What an approver of a rollback is shown: the newest of what would be reversed, how, and in which words.
 create function undo.shown(p_rollback uuid) returns json language sql stable as $$
-  select json_agg(json_build_object('decision', n.decision_id, 'action', n.action, 'at', n.at, 'kind', n.kind, 'sentence', a.manifest::json -> 'reverse' ->> 'sentence', 'parameters', left(n.parameters, 300)) order by n.position)
+  select json_agg(json_build_object('decision', n.decision_id, 'action', n.action, 'at', n.at, 'kind', n.kind, 'sentence', a.manifest::json -> 'reverse' ->> 'sentence', 'parameters', left(n.parameters, 200)) order by n.position)
   from (select v.*, c.at, c.parameters from undo.reversal v join gate.call c using (decision_id) where v.rollback = p_rollback order by v.position limit 50) n left join controls.action a on a.name = n.action
 $$;
 

@@ -46,13 +46,13 @@ const call = ({ body, caller }: HttpRequest): Promise<HttpResponse> => propose(p
 /** What a person proposes instead of a call that waits, in the run of that call. Only the page asks it, for somebody who may decide the hold. */
 async function change({ body, caller }: HttpRequest): Promise<HttpResponse> {
   if (caller.roleName !== handlerName(required('CONTROLS_NAME'), 'decide')) throw new HttpError(403, 'NotThePage', 'changes are proposed on the approval page');
-  const { holdId, person, ...proposed } = parse(Proposed, body);
-  const of = await callFunction<{ principal: string; decisionId: string; action: string; justification: string | null } | null>('gate.open_change', { hold: arg.uuid(holdId), person: arg.text(person), dry: arg.boolean(proposed.dryRun) });
+  const { holdId, person, names, ...proposed } = parse(Proposed, body);
+  const of = await callFunction<{ principal: string; decisionId: string; action: string; justification: string | null; reference: string | null } | null>('gate.open_change', { hold: arg.uuid(holdId), person: arg.text(person), dry: arg.boolean(proposed.dryRun) });
   if (!of) throw new HttpError(409, 'HoldUnknown', 'there is no such hold to change');
-  return propose({ ...proposed, callId: `change:${holdId}`, action: of.action, ...(of.justification === null ? {} : { justification: of.justification }) }, of.principal, { of: of.decisionId, person });
+  return propose({ ...proposed, callId: `change:${holdId}`, action: of.action, ...(of.justification === null ? {} : { justification: of.justification }), ...(of.reference === null ? {} : { reference: of.reference }) }, of.principal, { of: of.decisionId, person, names });
 }
 
-async function propose(proposal: Proposal & { readonly callId: string; readonly reason: string; readonly dryRun?: boolean }, principal: string, change?: { readonly of: string; readonly person: string }): Promise<HttpResponse> {
+async function propose(proposal: Proposal & { readonly callId: string; readonly reason: string; readonly dryRun?: boolean }, principal: string, change?: { readonly of: string; readonly person: string; readonly names: readonly string[] }): Promise<HttpResponse> {
   const { redact } = await import('../redaction/redact');
   // What is decided on is what would run: a secret in it is refused, and is not what is recorded.
   const parameters = await redact(proposal.parameters);

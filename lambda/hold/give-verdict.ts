@@ -26,10 +26,7 @@ export async function giveVerdict(who: Decider, given: { readonly holdId: string
     // Made for whoever signed this request, about the digest that was shown: nobody who writes to the table can make one.
     code: arg.text(verdict === 'approve' ? await codeOf({ hold: holdId, digest, person: who.person }) : ''),
   });
-  if (decided.refused !== undefined) {
-    const [status, message] = REFUSALS[decided.refused] ?? [409, 'the verdict was refused'];
-    throw new HttpError(status, decided.refused, message);
-  }
+  if (decided.refused !== undefined) throw refusalOfVerdict(decided.refused);
   if (decided.token) await wake(decided.token, decided.status);
   return { holdId, status: decided.status };
 }
@@ -41,11 +38,17 @@ const REFUSALS: Readonly<Record<string, readonly [number, string]>> = {
   NotStaged: [409, 'what it would do is not fixed yet; load it again in a moment'],
   DigestMismatch: [409, 'the digest is not that of this hold; load it again and read what it would do'],
   NotAnApprover: [409, 'none of your groups may decide this hold'],
-  OwnRequest: [409, 'who asked for a call, or owns its agent, cannot approve it'],
-  SecondIssuer: [409, 'others approved this hold through another way to sign in; approve it that way, or reject it'],
+  OwnRequest: [409, 'who asked for a call, changed it, or owns its agent, cannot approve it'],
+  SecondIssuer: [409, 'others approved or changed this through another way to sign in; approve it that way, or reject it'],
   SignInStale: [401, 'this decision asks for a sign-in of the last minutes; sign in again'],
   TooManyVerdicts: [429, 'more than 60 verdicts a minute; wait a minute'],
 };
+
+/** What somebody is told whose verdict Postgres did not take. */
+export function refusalOfVerdict(code: string): HttpError {
+  const [status, message] = REFUSALS[code] ?? [409, 'the verdict was refused'];
+  return new HttpError(status, code, message);
+}
 
 /** Tells the state machine. It may have ended meanwhile, or been told before; Postgres has the verdict, so neither matters. */
 async function wake(taskToken: string, status: string): Promise<void> {

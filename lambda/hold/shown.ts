@@ -10,5 +10,6 @@ export async function shownTo(groups: readonly string[], holdId: string): Promis
   const hold = UUID.test(holdId) ? await callFunction<{ staged: string | null; decisionId: string } | null>('hold.show', { groups: arg.text(JSON.stringify(groups)), hold: arg.uuid(holdId) }) : null;
   if (!hold) throw new HttpError(404, 'HoldUnknown', 'there is no such hold for your groups');
   const { staged, ...shown } = hold;
-  return { ...shown, ...(staged === null ? {} : await openStaged(hold.decisionId, staged)) };
+  const words = await callFunction<object>('hold.words', { groups: arg.text(JSON.stringify(groups)), hold: arg.uuid(holdId) });
+  return { ...shown, ...words, ...(staged === null ? {} : await openStaged(hold.decisionId, staged)) };
 }

@@ -60,7 +60,7 @@ export const Verdict = v.strictObject({
 export const Change = v.strictObject({ digest: Verdict.entries.digest, parameters: parametersOf, reason: Verdict.entries.reason });
 
 /** `POST /changes`, of the page alone: what a person proposes instead of a call that waits. */
-export const Proposed = v.strictObject({ holdId: v.pipe(v.string(), v.regex(UUID, 'the id of a hold is expected')), person: identifier(400), parameters: parametersOf, reason: Verdict.entries.reason, dryRun: v.boolean() });
+export const Proposed = v.strictObject({ holdId: v.pipe(v.string(), v.regex(UUID, 'the id of a hold is expected')), person: identifier(400), names: v.pipe(v.array(plainText(400)), v.maxLength(10)), parameters: parametersOf, reason: Verdict.entries.reason, dryRun: v.boolean() });
 
 /** `POST /approve/token`: the code that an issuer gave the page, and what proves that the page asked for it (RFC 7636). */
 export const SignInCode = v.strictObject({ code: identifier(4_000), verifier: v.pipe(v.string(), v.regex(/^[\w.~-]{43,128}$/, 'a code verifier is expected')), redirectUri: v.pipe(v.string(), v.url(), v.maxLength(400)), issuer: v.optional(identifier(400)) });

@@ -1,4 +1,4 @@
-import { Duration, Resource } from 'aws-cdk-lib';
+import { Duration, Lazy, Resource } from 'aws-cdk-lib';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as cognito from 'aws-cdk-lib/aws-cognito';
 import * as iam from 'aws-cdk-lib/aws-iam';
@@ -46,7 +46,7 @@ export class ApprovalPage extends Resource {
     if (signInWithin.toSeconds() < 60 || signInWithin.toSeconds() > 3_600) throw new ControlsError('SignInWithinInvalid', `signInWithin must be 1 to 60 minutes, got ${signInWithin.toHumanString()}; correct it`);
     const { database } = queue.auditLog;
 
-    // An API of its own: what agents ask for, however often, takes nothing from the people who stop them.
+    // An API of its own: what agents ask for, however often, does not use up what people are let through.
     const api = new apigatewayv2.HttpApi(this, 'Api', { apiName: `${database.controlsName}-approvals`, description: 'The approval page', createDefaultStage: false });
     markOwn(api);
     api.addStage('Stage', { stageName: '$default', autoDeploy: true, throttle: { rateLimit: 20, burstLimit: 40 } });
@@ -56,7 +56,7 @@ export class ApprovalPage extends Resource {
 
     const decide = queue._decide;
     for (const [name, value] of Object.entries({
-      DIRECTORY: this.stack.toJsonString(bound.settings), SIGN_IN_WITHIN_SECONDS: String(signInWithin.toSeconds()), STATE_MACHINE_ARN: queue.stateMachineArn,
+      DIRECTORY: this.stack.toJsonString(bound.settings), SIGN_IN_WITHIN_SECONDS: String(signInWithin.toSeconds()), APPROVER_GROUPS: Lazy.string({ produce: () => JSON.stringify(queue._groups()) }), STATE_MACHINE_ARN: queue.stateMachineArn,
       API_URL: broker.url,
     })) decide.addEnvironment(name, value);
     queue._expiry.addEnvironment('PAGE_URL', this.url); // announcements carry a link

@@ -26,11 +26,11 @@ export interface OpenIdConnectProps {
   readonly audience: string;
   /** Claim of the user info that lists groups; asked at every decision. @default 'groups' */
   readonly groupsClaim?: string;
-  /** Values of `amr` that count as MFA (RFC 8176); a token without any is refused. @default ['mfa', 'hwk', 'swk'] */
+  /** Values of `amr` that count as MFA (RFC 8176); a token without any is refused. @default ['mfa'] - a key alone is one factor */
   readonly mfaMethods?: string[];
   /** Values of `acr` that count as MFA, too. @default - none */
   readonly mfaContexts?: string[];
-  /** Scopes that the page asks for. @default ['openid', 'profile'] */
+  /** Scopes that the page asks for. Card owners are compared with every name they let the issuer tell. @default ['openid', 'profile', 'email'] */
   readonly scopes?: string[];
 }
 
@@ -89,9 +89,9 @@ export class ApproverDirectory {
     const { issuerUrl: issuer, clientId, audience } = props;
     if (!Token.isUnresolved(issuer) && !/^https:\/\/[^/?#\s]+(\/[^?#\s]*[^/?#\s])?$/.test(issuer)) throw new ControlsError('IssuerInvalid', `issuerUrl must be an https URL without trailing slash, got ${shown(issuer)}; write it as the token's iss spells it`);
     if (audience === clientId || audience === '') throw new ControlsError('AudienceInvalid', `audience must name an API and differ from clientId, got ${shown(audience)}; with the client id for an audience an ID token would pass for an access token`);
-    const amr = props.mfaMethods ?? ['mfa', 'hwk', 'swk'];
+    const amr = props.mfaMethods ?? ['mfa'];
     if (amr.length + (props.mfaContexts ?? []).length === 0) throw new ControlsError('MfaNotRequired', 'mfaMethods and mfaContexts are both empty; name what proves a second factor');
-    return new ApproverDirectory(() => ({ settings: { kind: 'oidc', issuer, clientId, audience, groupsClaim: props.groupsClaim ?? 'groups', amr, acr: props.mfaContexts ?? [], scopes: props.scopes ?? ['openid', 'profile'] } }));
+    return new ApproverDirectory(() => ({ settings: { kind: 'oidc', issuer, clientId, audience, groupsClaim: props.groupsClaim ?? 'groups', amr, acr: props.mfaContexts ?? [], scopes: props.scopes ?? ['openid', 'profile', 'email'] } }));
   }
 
   /** @internal */
@@ -103,10 +103,11 @@ export class ApproverDirectory {
 function withClient(scope: Construct, pool: cognito.IUserPool, url: string): BoundDirectory {
   const client = pool.addClient('ApprovalPage', {
     generateSecret: false, authFlows: {}, preventUserExistenceErrors: true, enableTokenRevocation: true, supportedIdentityProviders: [cognito.UserPoolClientIdentityProvider.COGNITO],
-    oAuth: { flows: { authorizationCodeGrant: true }, scopes: [cognito.OAuthScope.OPENID], callbackUrls: [url] },
+    oAuth: { flows: { authorizationCodeGrant: true }, scopes: [cognito.OAuthScope.OPENID], callbackUrls: [url], logoutUrls: [url] },
     accessTokenValidity: Duration.minutes(15), idTokenValidity: Duration.minutes(15), refreshTokenValidity: Duration.hours(1),
     writeAttributes: new cognito.ClientAttributes().withStandardAttributes({ nickname: true }), // nobody renames themselves into somebody else
   });
+  (client.node.defaultChild as cognito.CfnUserPoolClient).explicitAuthFlows = ['ALLOW_REFRESH_TOKEN_AUTH']; // left out, a pool gives tokens to programs, too
   const settings = { kind: 'cognito', issuer: pool instanceof cognito.UserPool ? pool.userPoolProviderUrl : `https://cognito-idp.${Stack.of(scope).region}.${Aws.URL_SUFFIX}/${pool.userPoolId}`, clientId: client.userPoolClientId, userPoolId: pool.userPoolId };
   return { settings, userPool: pool };
 }

@@ -184,6 +184,9 @@ export class HoldQueue extends Resource implements IHoldQueue {
     return made;
   }
 
+  /** @internal Every group of approvers. */
+  public _groups(): string[] { return [...this.approvers.keys()].sort(); }
+
   /** @internal Tells of every group of approvers, those that cards add later, too. */
   public _eachGroup(tell: (group: string) => void): void {
     this.told.push(tell);

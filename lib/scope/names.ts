@@ -4,7 +4,7 @@
  */
 
 /** Handlers that have a Postgres login of their own, and people who read. */
-export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper', 'rollback', 'reverse'] as const;
+export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper', 'rollback', 'reverse', 'kill'] as const;
 export type Duty = (typeof DUTIES)[number];
 
 /** IAM role of an agent, and the Postgres role that holds its grants. */
@@ -45,6 +45,9 @@ export const agentPolicyName = (controls: string): string => `${controls}-agent-
 
 /** Routes that the session of a run may call, and no others: the gate's own. */
 export const RUN_ROUTES = [['POST', '/calls'], ['GET', '/holds/*'], ['GET', '/tools'], ['POST', '/mcp'], ['GET', '/openapi.json']] as const;
+
+/** Routes by which agents are stopped, and brought back. */
+export const KILL_ROUTES = [['GET', '/agents'], ['POST', '/agents/*/disable'], ['GET', '/agents/*/stop'], ['POST', '/agents/*/enable']] as const;
 
 /** Routes that a responder may call. */
 export const ROLLBACK_ROUTES = [['POST', '/rollbacks'], ['GET', '/rollbacks/*'], ['POST', '/rollbacks/*/reversals/*'], ['POST', '/decisions/*/outcome']] as const;

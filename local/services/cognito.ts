@@ -48,6 +48,9 @@ export class Cognito implements Service {
   /** Adds a person or changes who they are, as an administrator does. */
   public setUser(user: DirectoryUser): void { this.users.set(user.name, user); }
 
+  /** Somebody who signs in stays what an administrator made of them otherwise. */
+  private signedInAs(name: string, groups: readonly string[]): void { this.setUser({ ...this.users.get(name), name, groups }); }
+
   /** An access token of somebody who has just signed in, or signed in some time ago. */
   public async token(name: string, signedInSecondsAgo = 0): Promise<string> {
     const [poolId, pool] = [...this.pools][0] ?? [];
@@ -80,6 +83,7 @@ export class Cognito implements Service {
     const [, poolId = '', file] = /^\/([\w-]+)\/\.well-known\/(openid-configuration|jwks\.json)$/.exec(path) ?? [];
     if (method === 'GET' && this.pools.has(poolId)) return { body: file === 'jwks.json' ? await this.jwks() : this.description(poolId) };
     if (path === '/oauth2/authorize') return method === 'POST' ? this.authorized(query, new URLSearchParams(body.toString('utf8'))) : this.form(query);
+    if (path === '/logout') return { status: 302, headers: { location: this.clientOf(new URLSearchParams({ client_id: query.get('client_id') ?? '', redirect_uri: query.get('logout_uri') ?? '', code_challenge_method: 'S256' })).redirectUri }, body: '' };
     if (path === '/oauth2/token' && method === 'POST') return this.redeemed(new URLSearchParams(body.toString('utf8')));
     return undefined;
   }
@@ -88,7 +92,7 @@ export class Cognito implements Service {
 
   private description(poolId: string): object {
     const url = this.url();
-    return { issuer: this.issuerOf(poolId), jwks_uri: `${this.issuerOf(poolId)}/.well-known/jwks.json`, authorization_endpoint: `${url}/oauth2/authorize`, token_endpoint: `${url}/oauth2/token`, response_types_supported: ['code'], subject_types_supported: ['public'], id_token_signing_alg_values_supported: ['RS256'] };
+    return { issuer: this.issuerOf(poolId), jwks_uri: `${this.issuerOf(poolId)}/.well-known/jwks.json`, authorization_endpoint: `${url}/oauth2/authorize`, token_endpoint: `${url}/oauth2/token`, end_session_endpoint: `${url}/logout`, response_types_supported: ['code'], subject_types_supported: ['public'], id_token_signing_alg_values_supported: ['RS256'] };
   }
 
   private async jwks(): Promise<object> {
@@ -118,7 +122,7 @@ export class Cognito implements Service {
     const { client, groups, redirectUri } = this.clientOf(query);
     const name = said.get('name') ?? '';
     if (!/^[\w.@+-]{1,40}$/.test(name)) throw new ServiceError('invalid_request', 'a name of letters, digits and . @ + - is expected');
-    this.setUser({ name, groups: said.getAll('group').filter((group) => groups.has(group)) });
+    this.signedInAs(name, said.getAll('group').filter((group) => groups.has(group)));
     const code = randomBytes(24).toString('base64url');
     this.codes.set(code, { user: name, client, redirectUri, challenge: query.get('code_challenge') ?? '', until: Date.now() + 60_000 });
     return { status: 303, headers: { location: `${redirectUri}?${new URLSearchParams({ code, state: query.get('state') ?? '' }).toString()}` }, body: '' };

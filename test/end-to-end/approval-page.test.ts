@@ -66,6 +66,7 @@ describe('a person of the directory', () => {
     ['in another group', { groups: ['sales-leads'] }, 'HoldUnknown'],
     ['in no group', { groups: [] }, 'HoldUnknown'],
     ['in a group that is called like all of them', { groups: ['*'] }, 'HoldUnknown'],
+    ['in a group that no tier or card names', { groups: ['everyone'] }, 'HoldUnknown'],
     ['without a second factor', { ...LEAD, secondFactor: false }, 'MfaNotProven'],
     ['whose account is disabled', { ...LEAD, enabled: false }, 'NotAnApprover'],
   ])('%s is shown nothing', async (_, who, expected) => {
@@ -122,6 +123,32 @@ describe('a person of the directory', () => {
   });
 });
 
+describe('what a hostile agent puts in', () => {
+  it('can be read however much it is: the Data API returns 64 KB a row', async () => {
+    const wide = '漢'.repeat(4_000);
+    const other = await runtime.startAsked('refunder', { text: '漢'.repeat(7_900), reference: 'HELP-5' });
+    for (let i = 0; i < 60; i += 1) await other.call('read_charges', { columns: ['id'], where: { id: '漢'.repeat(150) } }, { reason: 'look' });
+    const fay = await runtime.visitor('fay', LEAD);
+    const shown = await fay.ask<{ why: string; saw: unknown[]; sawMore: number; earlier: unknown[] }>('GET', `/approve/holds/${await held(other, 4_900, { reason: wide, justification: wide })}`);
+    expect([shown.why.length, shown.saw.length, shown.sawMore, shown.earlier.length]).toEqual([4_000, 40, 20, 30]);
+  });
+
+  it('is text that people can read: control characters are refused', async () => {
+    expect(await code(run.call('issue_refund', {}, { reason: 'a\u0001b' }))).toBe('BodyInvalid');
+  });
+
+  it('shows no result that it did not see', async () => {
+    const fay = await runtime.visitor('fay', LEAD);
+    const first = await show(fay, await held());
+    await say(fay, first);
+    await runtime.until(async () => ((await show(fay, first.holdId)).outcome === 'executed' ? true : undefined));
+    const { rows: [done] } = await superuser.query<{ decision_id: string }>('select decision_id from hold.hold where hold_id = $1', [first.holdId]);
+    const second = await held();
+    expect(await fay.ask('GET', `/approve/holds/${second}/saw/${done?.decision_id ?? ''}`)).toEqual({ text: null });
+    expect(await code(fay.ask('GET', `/approve/holds/${second}/saw/${done?.decision_id ?? ''}?chunk=99999999`))).toBe('HoldUnknown');
+  });
+});
+
 describe('an approval with changes', () => {
   it('is another call through the gate, which somebody else must approve', async () => {
     const [fay, gil] = [await runtime.visitor('fay', LEAD), await runtime.visitor('gil', LEAD)];
@@ -131,8 +158,11 @@ describe('an approval with changes', () => {
     expect(await statusOf(shown.holdId)).toBe('rejected');
     await runtime.hold(changed.holdId);
     const instead = await show(fay, changed.holdId);
-    expect(instead).toMatchObject({ parameters: { amount: { minorUnits: 1_200 } }, changes: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, reasons: expect.arrayContaining([expect.stringMatching(/^ChangedByPerson/)]) as string[] });
+    expect(instead).toMatchObject({ parameters: { amount: { minorUnits: 1_200 } }, why: 'the half of it', changes: { name: 'fay', parameters: expect.stringContaining('4900') as string }, reasons: expect.arrayContaining([expect.stringMatching(/^ChangedByPerson/)]) as string[] });
     expect(await code(say(fay, instead))).toBe('OwnRequest');
+    // Nor under another name of hers, nor as somebody whom another issuer vouches for.
+    expect(await code(runtime.approver('fay', { groups: ['payments-leads'] }).approve(await runtime.hold(changed.holdId), 'me again'))).toBe('OwnRequest');
+    expect(await code(runtime.approver('gil', { groups: ['payments-leads'] }).approve(await runtime.hold(changed.holdId), 'fine'))).toBe('SecondIssuer');
     expect((await say(gil, instead)).status).toBe('approved');
     expect(await runtime.until(async () => ((await show(gil, changed.holdId)).outcome === 'executed' ? 'executed' : undefined))).toBe('executed');
   });
@@ -151,6 +181,46 @@ describe('an approval with changes', () => {
     const shown = await show(await runtime.visitor('fay', LEAD), await held(other, 50_000));
     await superuser.query("update controls.run set expires_at = now() - interval '1 hour' where run_id = $1", [other.runId]);
     expect((await (await runtime.visitor('fay', LEAD)).ask<{ verdict: string }>('POST', `/approve/holds/${shown.holdId}/changes`, { digest: shown.digest, parameters: { ...shown.parameters, amount: { currency: 'USD', minorUnits: 50_100 } }, reason: 'it was more' })).verdict).toBe('hold');
+  });
+
+  it('cannot be changed back by one of two', async () => {
+    const [fay, gil] = [await runtime.visitor('fay', LEAD), await runtime.visitor('gil', LEAD)];
+    const change = async (by: LocalPerson, of: Shown, minorUnits: number): Promise<Shown> => {
+      const { holdId } = await by.ask<{ holdId: string }>('POST', `/approve/holds/${of.holdId}/changes`, { digest: of.digest, parameters: { ...of.parameters, amount: { currency: 'USD', minorUnits } }, reason: 'r' });
+      await runtime.hold(holdId);
+      return show(by, holdId);
+    };
+    const twice = await change(gil, await change(fay, await show(fay, await held()), 1_000), 2_000);
+    expect([await code(say(fay, twice)), await code(say(gil, twice))]).toEqual(['OwnRequest', 'OwnRequest']);
+    expect((await say(await runtime.visitor('hal', LEAD), twice)).status).toBe('approved');
+  });
+
+  it('goes on where it was cut off, and asks the gate nothing for somebody who may not decide', async () => {
+    const fay = await runtime.visitor('fay', LEAD);
+    const shown = await show(fay, await held());
+    const change = (by: LocalPerson, digest = shown.digest): Promise<{ holdId: string }> => by.ask('POST', `/approve/holds/${shown.holdId}/changes`, { digest, parameters: { ...shown.parameters, amount: { currency: 'USD', minorUnits: 700 } }, reason: 'less' });
+    const tried = async (): Promise<number> => Number((await superuser.query<{ count: string }>("select count(*) from audit.entry where kind = 'call.tried'")).rows[0]?.count);
+    const before = await tried();
+    expect(await code(change(await runtime.visitor('sam', { groups: ['sales-leads'] })))).toBe('NotAnApprover');
+    expect(await code(change(await runtime.visitor('late', { ...LEAD, signedInSecondsAgo: 2_000 })))).toBe('SignInStale');
+    expect(await code(change(await runtime.visitor('gil', LEAD), 'a'.repeat(64)))).toBe('DigestMismatch');
+    expect(await tried()).toBe(before);
+    await say(fay, shown, 'reject'); // as if it ended here
+    const [first, again] = [await change(fay), await change(fay)];
+    expect(again.holdId).toBe(first.holdId);
+  });
+
+  it('of an agent that was stopped meanwhile is refused, also when its session is over', async () => {
+    const other = await runtime.startAsked('refunder', { text: `Refund 500.00 USD of ch_${charge + 1}.`, reference: 'HELP-4' });
+    const fay = await runtime.visitor('fay', LEAD);
+    const shown = await show(fay, await held(other, 50_000));
+    await superuser.query("update controls.run set expires_at = now() - interval '1 hour' where run_id = $1", [other.runId]);
+    await superuser.query("update controls.agent set enabled = false where name = 'refunder'");
+    try {
+      expect(await code(fay.ask('POST', `/approve/holds/${shown.holdId}/changes`, { digest: shown.digest, parameters: shown.parameters, reason: 'r' }))).toBe('ChangeRefused');
+    } finally {
+      await superuser.query("update controls.agent set enabled = true where name = 'refunder'");
+    }
   });
 
   it('is nothing an agent can ask for, or name its calls after', async () => {
@@ -296,7 +366,7 @@ describe.skipIf(BROWSER === undefined)('in Chromium (CHROME_PATH, where none is 
     await parameters.fill((await parameters.inputValue()).replace('4900', '100'));
     await page.getByLabel(/^Reason/).fill('a little of it');
     await page.getByRole('button', { name: 'Reject and propose this' }).click();
-    await page.getByText('A person changed the parameters').waitFor();
+    await page.getByText('wendy changed the parameters').waitFor();
     await page.getByLabel(/^Reason/).fill('mine');
     await page.getByRole('button', { name: 'Approve' }).click();
     await page.getByRole('alert').getByText('who asked for a call').waitFor();
@@ -317,6 +387,22 @@ describe.skipIf(BROWSER === undefined)('in Chromium (CHROME_PATH, where none is 
     await page.evaluate("Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => 'visible' }); document.dispatchEvent(new Event('visibilitychange'))");
     await page.locator('.queue li').nth(count).waitFor();
     expect(asked.slice(0, 2)).toEqual(['/approve/open', '/approve/holds']);
+  });
+
+  it('signs in again where a decision asks for it', async () => {
+    const holdId = await held();
+    const stale = await runtime.visitor('wendy', { ...LEAD, signedInSecondsAgo: 1_000 });
+    await page.goto(`${runtime.file.approvals}?hold=${holdId}`);
+    await page.evaluate(`sessionStorage.setItem('token', ${JSON.stringify(stale.token)})`);
+    await page.getByLabel(/^Reason/).fill('fine');
+    await page.getByRole('button', { name: 'Approve' }).click();
+    await page.getByRole('button', { name: 'Sign in again' }).click();
+    await page.getByLabel('Name').fill('wendy');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.waitForURL(new RegExp(`hold=${holdId}`));
+    await page.getByLabel(/^Reason/).fill('fine');
+    await page.getByRole('button', { name: 'Approve' }).click();
+    await page.getByText('Approved and executed').waitFor();
   });
 
   it('sends a sign-in of another tab away', async () => {

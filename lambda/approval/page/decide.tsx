@@ -17,7 +17,7 @@ export function Decide({ hold, reload, open, failed }: { readonly hold: Hold; re
     setBusy(true);
     try {
       if (what === 'change') {
-        const { holdId } = await ask<{ holdId?: string }>('POST', `/holds/${hold.holdId}/changes`, { digest: hold.digest, parameters: parametersOf(field('parameters')), reason });
+        const { holdId } = await ask<{ holdId?: string }>('POST', `/holds/${hold.holdId}/changes`, changeOf(hold.digest, field('parameters'), reason));
         if (holdId !== undefined) { open(holdId); return; }
       } else await ask('POST', `/holds/${hold.holdId}/verdict`, { verdict: what, digest: hold.digest, reason });
       await reload();
@@ -46,9 +46,11 @@ export function Decide({ hold, reload, open, failed }: { readonly hold: Hold; re
   </form>;
 }
 
-function parametersOf(text: string): unknown {
+/** The very text that was written: read and written again, a number could become another one before anybody refuses it. */
+function changeOf(digest: string, text: string, reason: string): string {
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
+    return `{"digest":${JSON.stringify(digest)},"reason":${JSON.stringify(reason)},"parameters":${text}}`;
   } catch {
     throw new Refused('NotJson', 0, 'The parameters are not JSON.');
   }

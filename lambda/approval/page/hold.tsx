@@ -22,7 +22,8 @@ export interface Hold {
   readonly writes: readonly string[];
   readonly scope: string | null; readonly reasons: readonly string[] | null; readonly environment: string; readonly purpose: string; readonly owners: Readonly<Record<string, string>>; readonly cardDigest: string; readonly cardApprovedBy: string | null; readonly model: string | null;
   readonly dataClasses: readonly string[] | null;
-  readonly changes: string | null;
+  readonly changes: { readonly decisionId: string; readonly name: string; readonly parameters: string } | null;
+  readonly sawMore: number;
   readonly verdicts: readonly { readonly name: string; readonly verdict: string; readonly reason: string; readonly at: string }[];
   readonly opinion: { readonly verdict: string; readonly version: string | null } | null;
   readonly earlier: readonly { readonly decisionId: string; readonly action: string; readonly verdict: string; readonly status: string; readonly at: string }[];
@@ -75,11 +76,11 @@ export function HoldView({ holdId, back, open, failed }: { readonly holdId: stri
       <Changes parameters={of.parameters} shown={of.shown} writes={of.writes} />
       {of.resolved !== undefined && <><h4>Exactly this will run</h4><pre class="bytes">{worded(of.resolved)}</pre></>}
       {of.reverses && <><p>{`Undoes these, newest first${of.reverses.length === 50 ? ' (the newest 50)' : ''}:`}</p><ul>{of.reverses.map((reversal) => <li key={reversal.decision}>{`${plain(reversal.action)} of ${at(reversal.at)}: ${reversal.sentence ?? reversal.kind} `}<code>{seen(reversal.parameters)}</code></li>)}</ul></>}
-      {of.changes && <p>A person changed the parameters of another call, <code>{of.changes}</code>, into these.</p>}
+      {of.changes && <><p>{seen(of.changes.name)} changed the parameters of another call into these, and cannot approve them. They were:</p><pre class="bytes">{seen(of.changes.parameters)}</pre></>}
     </Section>
     <Section title="Why">
-      {of.why && <Untrusted label="The agent says" text={of.why} />}
-      {of.justification && <Untrusted label="Its justification" text={of.justification} />}
+      {of.why && <Untrusted label={of.changes ? `${seen(of.changes.name)} says of the change` : 'The agent says'} text={of.why} />}
+      {of.justification && <Untrusted label={of.changes ? "The agent's justification of what it was" : 'Its justification'} text={of.justification} />}
       {of.request && (of.requestTrusted ? <figure class="asked"><figcaption>Asked of this run</figcaption><blockquote>{seen(of.request)}</blockquote></figure> : <Untrusted label="The agent's program says it was asked" text={of.request} />)}
       <Facts facts={{ reference: of.reference, scope: of.scope, tier: of.tier, 'held because': of.reasons, verifier: of.opinion && `${of.opinion.verdict}${of.opinion.version === null ? '' : ` (${of.opinion.version})`}` }} />
     </Section>
@@ -88,6 +89,7 @@ export function HoldView({ holdId, back, open, failed }: { readonly holdId: stri
     </Section>
     <Section title="What the agent saw">
       {of.saw.length === 0 ? <p>It read nothing in this run.</p> : of.saw.map((read) => <Saw key={read.decisionId} holdId={of.holdId} read={read} />)}
+      {of.sawMore > 0 && <p>{`And ${of.sawMore} reads before these.`}</p>}
     </Section>
     <Section title="The agent and this run">
       <Facts facts={{ environment: of.environment, 'data classes': of.dataClasses, 'reaches': of.reach, owners: Object.entries(of.owners).map(([duty, name]) => `${plain(duty)}: ${name}`), 'card approved by': of.cardApprovedBy ?? 'nobody; its data is synthetic', model: of.model, run: of.runId, decision: of.decisionId, 'digest of what is shown': of.digest }} />

@@ -25,7 +25,7 @@ function Page({ fault }: { readonly fault: string }): JSX.Element {
   return <>
     <header>
       {document.body.dataset.local === 'true' && <p class="local">On this machine, for evaluation: nobody checks who you are.</p>}
-      <div class="top"><h1 tabindex={-1}>Approvals</h1>{!out && <button type="button" class="quiet" onClick={() => { signOut(); setOut('You are signed out here.'); }}>Sign out</button>}</div>
+      <div class="top"><h1 tabindex={-1}>Approvals</h1>{!out && <button type="button" class="quiet" onClick={() => { signOut(); setOut('You are signed out.'); }}>Sign out</button>}</div>
     </header>
     <main>
       {out ? <section class="sign-in"><p role="status">{`${out[0]?.toUpperCase() ?? ''}${out.slice(1)}`}</p><button type="button" class="approve" onClick={() => void signIn()}>Sign in</button></section>

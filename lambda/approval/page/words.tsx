@@ -1,5 +1,5 @@
 /** Values as people read them. Text of an agent can hold what no eye sees; it is made visible, and never rendered as anything but text. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}]/gu;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]/gu;
 
 /** A text with its invisible and direction-changing characters spelled out. */
 export const seen = (text: string): string => text.replaceAll(UNSEEN, (character) => (character === '\n' || character === '\t' ? character : `⟨U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}⟩`));
@@ -7,7 +7,7 @@ export const seen = (text: string): string => text.replaceAll(UNSEEN, (character
 /** A value in one line or several. */
 export function worded(value: unknown): string {
   if (typeof value === 'string') return seen(value);
-  if (isMoney(value)) return `${money(value)} ${value.currency}`;
+  if (isMoney(value)) return seen(`${money(value)} ${value.currency}`);
   return seen(JSON.stringify(value, null, 2) ?? '–');
 }
 
@@ -25,7 +25,7 @@ function money({ currency, minorUnits }: Money): string {
 }
 
 /** A name of the code as words: `issue_refund`, `data-inputs`. */
-export const plain = (name: string): string => name.replaceAll(/[_-]/g, ' ');
+export const plain = (name: string): string => seen(name).replaceAll(/[_-]/g, ' ');
 
 /** A time where the reader is. */
 export const at = (time: string): string => new Date(time).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });

@@ -9,6 +9,7 @@ let server: Server;
 let issuer = '';
 let keys: GenerateKeyPairResult;
 let strange: GenerateKeyPairResult;
+let keysDown = false;
 let userInfo: { status: number; body: object } = { status: 200, body: {} };
 
 beforeAll(async () => {
@@ -17,7 +18,7 @@ beforeAll(async () => {
   const jwks = { keys: [{ ...await exportJWK(keys.publicKey), kid: 'k', alg: 'RS256', use: 'sig' }] };
   server = createServer((request, response) => {
     const [status, body] = request.url?.endsWith('/openid-configuration') ? [200, { issuer, jwks_uri: `${issuer}/keys`, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token`, userinfo_endpoint: `${issuer}/me` }]
-      : request.url?.endsWith('/keys') ? [200, jwks] : [userInfo.status, userInfo.body];
+      : request.url?.endsWith('/keys') ? [keysDown ? 500 : 200, jwks] : [userInfo.status, userInfo.body];
     response.writeHead(status, { 'content-type': 'application/json', ...(status === 401 ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {}) }).end(JSON.stringify(body));
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -27,19 +28,21 @@ afterAll(() => new Promise((closed) => server.close(closed)));
 
 const now = (): number => Math.floor(Date.now() / 1_000);
 const COGNITO = { kind: 'cognito', clientId: 'page', userPoolId: 'pool' };
+const GROUPS = ['legal', 'payments-leads'];
 const OIDC = { kind: 'oidc', clientId: 'page', audience: 'https://approvals.example.com', groupsClaim: 'groups', amr: ['mfa', 'hwk'], acr: ['urn:two'], scopes: ['openid'] };
 
 async function use(directory: object): Promise<typeof import('../../../lambda/approval/person')> {
   vi.resetModules();
   vi.stubEnv('DIRECTORY', JSON.stringify({ issuer, ...directory }));
   vi.stubEnv('SIGN_IN_WITHIN_SECONDS', '900');
+  vi.stubEnv('APPROVER_GROUPS', JSON.stringify(GROUPS));
   return import('../../../lambda/approval/person');
 }
 const token = (claims: object, key = keys.privateKey, header: object = {}): Promise<string> => new SignJWT({ iss: issuer, sub: 'u-1', iat: now(), exp: now() + 600, auth_time: now() - 30, ...claims }).setProtectedHeader({ alg: 'RS256', kid: 'k', ...header }).sign(key);
 const code = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'taken', (error: unknown) => (error instanceof Error && 'code' in error ? String((error as HttpError).code) : String(error)));
 
 describe('an access token of Cognito', () => {
-  const GOOD = { token_use: 'access', client_id: 'page', username: 'dana' };
+  const GOOD = { token_use: 'access', client_id: 'page', username: 'dana', scope: 'openid' };
   let signedIn: (authorization?: string) => Promise<unknown>;
   beforeEach(async () => { ({ signedIn } = await use(COGNITO)); });
 
@@ -55,6 +58,7 @@ describe('an access token of Cognito', () => {
     ['that does not say when somebody signed in', () => token({ ...GOOD, auth_time: undefined }), 'TokenInvalid'],
     ['of another issuer', () => token({ ...GOOD, iss: 'https://evil.example.com' }), 'TokenInvalid'],
     ['of another client of the pool', () => token({ ...GOOD, client_id: 'other' }), 'TokenInvalid'],
+    ['that a program got without the sign-in page', () => token({ ...GOOD, scope: 'aws.cognito.signin.user.admin' }), 'TokenInvalid'],
     ['that is an ID token', () => token({ ...GOOD, token_use: 'id', aud: 'page' }), 'NotAnAccessToken'],
     ['that does not say what it is for', () => token({ ...GOOD, token_use: undefined }), 'NotAnAccessToken'],
   ])('is refused when it is one %s', async (_, make, expected) => expect(await code(signedIn(`Bearer ${await make()}`))).toBe(expected));
@@ -87,7 +91,7 @@ describe('an access token of another issuer', () => {
   ])('%s', async (_, claims, expected) => expect(await code(signedIn(claims))).toBe(expected));
 
   it('names a person by issuer and subject, in the groups that the issuer says now', async () => {
-    userInfo = { status: 200, body: { sub: 'u-1', groups: ['legal', '*', 'Not A Group'], preferred_username: 'dana', email: 'dana@example.com' } };
+    userInfo = { status: 200, body: { sub: 'u-1', groups: ['legal', '*', 'everyone', 'Not A Group'], preferred_username: 'dana', email: 'dana@example.com' } };
     const { signedIn: sign, livePerson } = await use(OIDC);
     const person = await livePerson(await sign(`Bearer ${await token({ ...GOOD, groups: ['payments-leads'] })}`));
     expect(person).toMatchObject({ person: `${issuer.slice('http://'.length)}#u-1`, name: 'dana', aliases: ['u-1', 'dana', 'dana@example.com'], groups: ['legal'], fresh: true });
@@ -109,7 +113,19 @@ describe('an access token of another issuer', () => {
   });
 });
 
-it('an issuer without TLS is refused anywhere but on this machine', async () => {
-  const { signedIn } = await use({ ...COGNITO, issuer: 'http://issuer.example.com' });
-  await expect(signedIn(`Bearer ${await token({})}`)).rejects.toThrow(/HTTP|https|secure/i);
+describe('an issuer', () => {
+  const quiet = (): unknown => vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  it('without TLS is refused anywhere but on this machine', async () => {
+    quiet();
+    const { signedIn } = await use({ ...COGNITO, issuer: 'http://issuer.example.com' });
+    expect(await code(signedIn(`Bearer ${await token({})}`))).toBe('DirectoryUnavailable');
+  });
+
+  it('whose keys cannot be read says nothing of a token', async () => {
+    quiet();
+    const { signedIn } = await use(OIDC);
+    keysDown = true;
+    expect(await code(signedIn(`Bearer ${await token({ aud: OIDC.audience, client_id: 'page', amr: ['mfa'] })}`))).toBe('DirectoryUnavailable');
+    keysDown = false;
+  });
 });

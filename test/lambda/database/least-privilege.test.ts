@@ -9,11 +9,12 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   gate: ['gate.commit_call', 'gate.open_call', 'gate.open_change', 'gate.provenance', 'gate.read_hold', 'gate.read_result', 'gate.read_scope', 'gate.refuse'],
   verifier: ['hold.proposal', 'hold.verify'],
   executor: ['gate.outcome', 'gate.redeem', 'hold.claim', 'hold.stage', 'hold.to_stage', 'undo.claim', 'undo.finish', 'undo.looks', 'undo.settle'],
-  decide: ['hold.around', 'hold.decide', 'hold.list', 'hold.saw', 'hold.show'],
+  decide: ['hold.around', 'hold.decide', 'hold.list', 'hold.may_change', 'hold.saw', 'hold.show', 'hold.words'],
   expiry: ['hold.attend', 'hold.expire', 'hold.open', 'hold.told'],
   append: ['audit.append'],
   auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],
   keeper: ['audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],
+  kill: ['controls.ask_back', 'controls.bring_back', 'controls.disable', 'controls.end_sessions', 'controls.left_of', 'controls.record_stop', 'controls.stoppable'],
   rollback: ['undo.commit', 'undo.plan', 'undo.progress', 'undo.resolve', 'undo.resolve_call'],
   reverse: [], // until an action that can be undone is registered
 };

@@ -23,7 +23,7 @@ describe('a new directory', () => {
       DeletionPolicy: 'Retain',
       Properties: { MfaConfiguration: 'ON', EnabledMfas: ['SOFTWARE_TOKEN_MFA'], AdminCreateUserConfig: { AllowAdminCreateUserOnly: true }, DeletionProtection: 'ACTIVE', AccountRecoverySetting: { RecoveryMechanisms: [{ Name: 'admin_only', Priority: 1 }] } },
     });
-    template.hasResourceProperties('AWS::Cognito::UserPoolClient', { AllowedOAuthFlows: ['code'], AllowedOAuthScopes: ['openid'], SupportedIdentityProviders: ['COGNITO'], AccessTokenValidity: 15, WriteAttributes: ['nickname'], GenerateSecret: false, PreventUserExistenceErrors: 'ENABLED' });
+    template.hasResourceProperties('AWS::Cognito::UserPoolClient', { AllowedOAuthFlows: ['code'], AllowedOAuthScopes: ['openid'], SupportedIdentityProviders: ['COGNITO'], AccessTokenValidity: 15, WriteAttributes: ['nickname'], ExplicitAuthFlows: ['ALLOW_REFRESH_TOKEN_AUTH'], LogoutURLs: Match.anyValue(), GenerateSecret: false, PreventUserExistenceErrors: 'ENABLED' });
   });
 
   it('has the groups that tiers and cards name, those that are named later, too', () => {
@@ -52,7 +52,7 @@ describe('a user pool that exists', () => {
 describe('an issuer', () => {
   it('is told to the handler as it was given, and no pool is made', () => {
     const template = made({ directory: ApproverDirectory.openIdConnect(DIRECTORY) }).template();
-    expect(settings(template)).toContain('{\\"kind\\":\\"oidc\\",\\"issuer\\":\\"https://login.example.com/tenant\\",\\"clientId\\":\\"page\\",\\"audience\\":\\"https://approvals.example.com\\",\\"groupsClaim\\":\\"groups\\",\\"amr\\":[\\"mfa\\",\\"hwk\\",\\"swk\\"],\\"acr\\":[],\\"scopes\\":[\\"openid\\",\\"profile\\"]}');
+    expect(settings(template)).toContain('{\\"kind\\":\\"oidc\\",\\"issuer\\":\\"https://login.example.com/tenant\\",\\"clientId\\":\\"page\\",\\"audience\\":\\"https://approvals.example.com\\",\\"groupsClaim\\":\\"groups\\",\\"amr\\":[\\"mfa\\"],\\"acr\\":[],\\"scopes\\":[\\"openid\\",\\"profile\\",\\"email\\"]}');
     template.resourceCountIs('AWS::Cognito::UserPool', 0);
   });
 

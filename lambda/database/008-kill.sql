@@ -1,0 +1,103 @@
+-- Stopping an agent and bringing it back. What stops it here is one transaction; the rest is proved afterwards, lever by lever.
+
+-- Who wants an agent back. The second of two people brings it.
+create table controls.comeback (agent text primary key references controls.agent, person text not null, reason text not null, at timestamptz not null);
+
+-- Sessions that an agent's logins have open. Whoever may become a login may see and end what it has open.
+create function controls.backends(p_agent text) returns setof int language sql volatile as $$
+  select a.pid from controls.login l join pg_catalog.pg_stat_activity a on a.usename = l.login where l.agent = p_agent
+$$;
+
+-- Stops an agent: no ticket of it is redeemed once this commits, whatever is on its way. Redemption locks the agent's row, so one that began before has ended.
+create function controls.disable(p_agent text, p_person text, p_reason text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '10s' as $$
+declare
+  v_agent controls.agent;
+  v_holds json;
+  v_login text;
+begin
+  select * into v_agent from controls.agent where name = p_agent for update;
+  if not found or v_agent.removed then return json_build_object('refused', 'AgentUnknown'); end if;
+  update controls.agent set enabled = false where name = p_agent;
+  delete from controls.comeback where agent = p_agent;
+  update controls.run set expires_at = controls.now() where agent = p_agent and expires_at > controls.now();
+  v_holds := (select coalesce(json_agg(h.hold_id), '[]') from hold.hold h where h.agent = p_agent and h.status in ('pending', 'approved') and h.staged_at > controls.now() - interval '8 days' and not exists (select from undo.rollback r where r.decision_id = h.decision_id));
+  perform hold.cancel_all(p_agent, 'AgentDisabled');
+  perform controls.close_logins(p_agent);
+  for v_login in select login from controls.login where agent = p_agent loop execute format('grant %I to current_user with inherit true', v_login); end loop;
+  perform audit.chain(json_build_array(json_build_object('kind', 'agent.disabled', 'agent', p_agent, 'outcome', case when v_agent.enabled then 'disabled' else 'disabled before' end,
+    'facts', json_build_object('person', p_person)::text, 'inputs', audit.canonical(json_build_object('reason', p_reason)))));
+  return json_build_object('environment', v_agent.environment, 'secretArn', v_agent.secret_arn, 'holds', v_holds);
+end $$;
+
+-- Ends what the logins of a stopped agent still have open. Apart from the stop itself: an end may take its time, and the stop must not.
+create function controls.end_sessions(p_agent text) returns int language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_ended int;
+begin
+  if (select enabled from controls.agent where name = p_agent) then raise exception 'AgentEnabled: % is not stopped', p_agent using errcode = '42501'; end if;
+  select count(*) filter (where pg_catalog.pg_terminate_backend(b, 3000)) into v_ended from controls.backends(p_agent) b;
+  return v_ended;
+end $$;
+
+-- What is left of an agent, as its stop is proved by: read apart from what stopped it.
+create function controls.left_of(p_agent text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  select json_build_object('enabled', a.enabled, 'now', controls.now(),
+    'logins', (select count(*) from controls.login l join pg_catalog.pg_roles r on r.rolname = l.login where l.agent = p_agent and r.rolcanlogin), 'backends', (select count(*) from controls.backends(p_agent)),
+    'holds', (select count(*) from hold.hold h where h.agent = p_agent and h.status = 'pending' and not exists (select from undo.rollback u where u.decision_id = h.decision_id)),
+    -- What began before the stop: an executor is at it, or was, and the keeper closes what nobody reports.
+    'running', (select count(*) from gate.ticket t join gate.call c using (decision_id) where c.agent = p_agent and t.redeemed_at is not null and t.settled_at is null and not exists (select from undo.rollback u where u.decision_id = c.decision_id)))
+  from controls.agent a where a.name = p_agent
+$$;
+
+-- Records what a stop was proved by, and how long it took.
+create function controls.record_stop(p_agent text, p_report text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+  select audit.chain(json_build_array(json_build_object('kind', 'agent.stopped', 'agent', p_agent, 'outcome', p_report::json ->> 'outcome', 'facts', p_report)))
+$$;
+
+-- Agents that can be stopped.
+create function controls.stoppable() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_object('agent', name, 'enabled', enabled) order by name), '[]')::text from controls.agent where not removed
+$$;
+
+-- Whether somebody may bring an agent back: as the second of two people, within a day of the first.
+create function controls.ask_back(p_agent text, p_person text, p_reason text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_agent controls.agent;
+  v_first controls.comeback;
+begin
+  select * into v_agent from controls.agent where name = p_agent for update;
+  if not found or v_agent.removed then return json_build_object('refused', 'AgentUnknown'); end if;
+  if v_agent.enabled then return json_build_object('refused', 'AgentEnabled'); end if;
+  select * into v_first from controls.comeback where agent = p_agent and at > controls.now() - interval '1 day';
+  if v_first.agent is null or hold.names(array[v_first.person]) && hold.names(array[p_person]) then
+    insert into controls.comeback values (p_agent, p_person, p_reason, controls.now()) on conflict (agent) do update set person = excluded.person, reason = excluded.reason, at = excluded.at;
+    perform audit.chain(json_build_array(json_build_object('kind', 'agent.asked-back', 'agent', p_agent, 'facts', json_build_object('person', p_person)::text, 'inputs', audit.canonical(json_build_object('reason', p_reason)))));
+    return json_build_object('waits', true);
+  end if;
+  return json_build_object('waits', false, 'login', (select login from controls.login where agent = p_agent order by login limit 1), 'secretArn', v_agent.secret_arn);
+end $$;
+
+-- Brings an agent back under a fresh credential, asked for by two people. Asks both again: what this says is what counts.
+create function controls.bring_back(p_agent text, p_person text, p_reason text, p_login text, p_verifier text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_agent controls.agent;
+  v_first controls.comeback;
+begin
+  if p_verifier !~ '^SCRAM-SHA-256\$' then raise exception 'VerifierInvalid' using errcode = '22023'; end if;
+  select * into v_agent from controls.agent where name = p_agent for update;
+  select * into v_first from controls.comeback where agent = p_agent and at > controls.now() - interval '1 day';
+  if v_agent.enabled is not false or v_first.agent is null or hold.names(array[v_first.person]) && hold.names(array[p_person])
+    or not exists (select from controls.login where login = p_login and agent = p_agent) then return json_build_object('refused', 'NotTwoPeople'); end if;
+  delete from controls.comeback where agent = p_agent;
+  update controls.agent set enabled = true where name = p_agent;
+  execute format('alter role %I login password %L', p_login, p_verifier);
+  perform audit.chain(json_build_array(json_build_object('kind', 'agent.enabled', 'agent', p_agent, 'facts', json_build_object('people', json_build_array(v_first.person, p_person), 'login', p_login)::text,
+    'inputs', audit.canonical(json_build_object('reasons', json_build_array(v_first.reason, p_reason))))));
+  return json_build_object('enabled', true);
+end $$;
+
+revoke all on function controls.backends(text), controls.disable(text, text, text), controls.end_sessions(text), controls.left_of(text), controls.record_stop(text, text), controls.stoppable(), controls.ask_back(text, text, text), controls.bring_back(text, text, text, text, text) from public;
+
+grant usage on schema controls to {{role.kill}};
+
+grant execute on function controls.disable(text, text, text), controls.end_sessions(text), controls.left_of(text), controls.record_stop(text, text), controls.stoppable(), controls.ask_back(text, text, text), controls.bring_back(text, text, text, text, text) to {{role.kill}};
