@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   audit: async () => (await import('./commands/audit')).auditCommand(),
   scope: async () => (await import('./commands/scope')).scopeCommand(),
   access: async () => (await import('./commands/access')).accessCommand(),
+  agent: async () => (await import('./commands/agent')).agentCommand(),
   rollback: async () => (await import('./commands/rollback')).rollbackCommand(),
   mcp: async () => (await import('./commands/mcp')).mcpCommand(),
   actions: async () => (await import('./commands/actions')).actionsCommand(),

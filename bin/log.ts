@@ -28,8 +28,8 @@ export interface Log extends LogSource {
   readonly controlsName: string;
   /** Signed statements of it, and the key that the account says signs them. */
   statements(): Promise<{ readonly bucket: StatementBucket; readonly key: KeyObject }>;
-  /** The API, as somebody who may erase and place legal holds, or roll back. */
-  api(as: 'privacy' | 'responder'): Promise<SignedApi>;
+  /** The API, as somebody who may erase and place legal holds, or stop agents and roll back. Of a local runtime one of two people. */
+  api(as: 'privacy' | 'responder', person?: 'operator' | 'colleague'): Promise<SignedApi>;
   close(): Promise<void>;
 }
 
@@ -92,9 +92,9 @@ async function openLocal(folder: string): Promise<Log> {
   const keysOf = (keys: Keys | null): Required<Config> => ({ endpoint: file.endpoint, region: file.region, credentials: { accessKeyId: keys?.accessKeyId ?? '', secretAccessKey: keys?.secretAccessKey ?? '', sessionToken: keys?.sessionToken ?? '' } });
   return {
     controlsName, rows: (sql, values) => log.rows(sql, values), verify: (verifier, progress) => log.verify(verifier, progress), statements: () => statementsOf(keysOf(file.principals.auditor), controlsName),
-    api: async (as) => {
-      const { endpoint, region, credentials } = keysOf(file.principals.operator);
-      const keys = await assumeRole({ endpoint, region, roleArn: `arn:aws:iam::${file.account}:role/${as === 'privacy' ? privacyRoleName(controlsName) : responderRoleName(controlsName)}`, sessionName: 'operator', keys: credentials });
+    api: async (as, person = 'operator') => {
+      const { endpoint, region, credentials } = keysOf(file.principals[person]);
+      const keys = await assumeRole({ endpoint, region, roleArn: `arn:aws:iam::${file.account}:role/${as === 'privacy' ? privacyRoleName(controlsName) : responderRoleName(controlsName)}`, sessionName: person, keys: credentials });
       return new SignedApi(file.api, region, () => Promise.resolve(keys));
     },
     close: () => client.end(),

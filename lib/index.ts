@@ -21,4 +21,5 @@ export * from './hold/hold-tier';
 export * from './identity/agent-identity';
 export * from './identity/operator-role';
 export * from './identity/run-broker';
+export * from './kill/kill-switch';
 export * from './rollback/rollback';

@@ -30,6 +30,8 @@ export interface LocalFile {
   readonly principals: {
     /** A person, signed in with MFA, who may assume the roles of people. */
     readonly operator: Keys;
+    /** Another one, for what takes two people. */
+    readonly colleague: Keys;
     /** A session of the auditor role. */
     readonly auditor: Keys | null;
     readonly agents: Readonly<Record<string, { readonly compute: Keys | null; readonly trigger: Keys | null; readonly run: Keys | null }>>;
@@ -72,15 +74,12 @@ export function describe({ folder, url, page, account, postgres, database, clust
   const agents = [...principals.roles.values()].filter(({ name, boundaryArn }) => name.startsWith(agentPrefix) && boundaryArn !== undefined).map(({ name }) => name.slice(agentPrefix.length));
   const auditor = principals.roles.get(`${controlsName}-auditor`);
   const secretOf = (agent: string): string => `${controlsName}/agent/${agent}`;
-  const login = (secret: string): { user: string; password: string } => {
-    const { username, password } = JSON.parse(secrets.current(secret)) as { username: string; password: string };
-    return { user: username, password };
-  };
+  const person = (name: string): Keys => keysOf(principals.addUser(name, [{ name, policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } }]));
   return {
     local: true, pid: process.pid, endpoint: url, region: account.region, account: account.id, page, api: url, approvals: `${url}/approve`, authorisationEvaluated: authoriser.evaluates,
     postgres: { host: postgres.host, port: postgres.port, database, superuser: postgres.superuser, password: postgres.password },
     principals: {
-      operator: keysOf(principals.addUser('operator', [{ name: 'operator', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'sts:AssumeRole', Resource: '*' }] } }])),
+      operator: person('operator'), colleague: person('colleague'),
       auditor: auditor ? keysOf(principals.addSession(auditor, 'auditor', { mfa: true })) : null,
       agents: Object.fromEntries(agents.map((agent) => {
         const session = (route: string, name: string): Keys | null => {
@@ -93,8 +92,8 @@ export function describe({ folder, url, page, account, postgres, database, clust
     resources: {
       controlsName, clusterArn, database, outbox, statementBucket: parameters.get(`/${controlsName}/statement-bucket`) ?? '', signingKeyArn: parameters.get(`/${controlsName}/signing-key`) ?? '', notifications: `${folder}/notifications.jsonl`,
       secrets: Object.fromEntries(agents.map((agent) => [agent, secrets.arnOf(secretOf(agent)) ?? ''])),
-      logins: Object.fromEntries(agents.map((agent) => [agent, login(secretOf(agent))])),
-      auditorLogin: login(`${controlsName}/duty/auditor`),
+      logins: Object.fromEntries(agents.map((agent) => [agent, loginOf(secrets, secretOf(agent))])),
+      auditorLogin: loginOf(secrets, `${controlsName}/duty/auditor`),
       auditorSecretArn: secrets.arnOf(`${controlsName}/duty/auditor`),
       stateMachineArn: `arn:aws:states:${account.region}:${account.id}:stateMachine:${controlsName}-hold-window`,
       approverRoles: [...principals.roles.values()].filter(({ name }) => name.startsWith(`${controlsName}-approver-`)).map(({ arn }) => arn),
@@ -102,12 +101,23 @@ export function describe({ folder, url, page, account, postgres, database, clust
   };
 }
 
+/** The description after a secret changed: logins have other passwords then. */
+export function withSecrets(file: LocalFile, secrets: Account['secrets']): LocalFile {
+  const { controlsName } = file.resources;
+  return { ...file, resources: { ...file.resources, logins: Object.fromEntries(Object.keys(file.resources.logins).map((agent) => [agent, loginOf(secrets, `${controlsName}/agent/${agent}`)])), auditorLogin: loginOf(secrets, `${controlsName}/duty/auditor`) } };
+}
+
 /** The description after a session was handed out: that of an agent's role is the agent's current run. */
 export function withRun(file: LocalFile, session: Principal): LocalFile {
   const agent = session.role?.name.slice(`${file.resources.controlsName}-agent-`.length) ?? '';
   const known = file.principals.agents[agent];
-  if (!known || session.role?.name !== `${file.resources.controlsName}-agent-${agent}`) return file;
+  if (!known || session.arn.includes('/probe-') || session.role?.name !== `${file.resources.controlsName}-agent-${agent}`) return file;
   return { ...file, principals: { ...file.principals, agents: { ...file.principals.agents, [agent]: { ...known, run: keysOf(session) } } } };
+}
+
+function loginOf(secrets: Account['secrets'], secret: string): { user: string; password: string } {
+  const { username, password } = JSON.parse(secrets.current(secret)) as { username: string; password: string };
+  return { user: username, password };
 }
 
 /** Keys of a principal for the file. */

@@ -13,12 +13,13 @@ import { PolicyDocument, Principal, Principals } from './identity/principals';
 import { HostedFunction, LambdaHost } from './lambda/host';
 import { createDatabase, moveClock, runSeed } from './postgres/controls-database';
 import { PostgresServer, startPostgres } from './postgres/launcher';
-import { describe, LocalFile, withRun } from './local-file';
+import { describe, LocalFile, withRun, withSecrets } from './local-file';
 import { takeLock } from './lock';
 import { statusPage } from './page';
 import { Cognito } from './services/cognito';
 import { EventBus } from './services/event-bus';
 import { HttpApi } from './services/http-api';
+import { Iam, RolePoliciesFile } from './services/iam';
 import { KeysFile, Kms } from './services/kms';
 import { Lambda } from './services/lambda';
 import { ClusterAddress, RdsData } from './services/rds-data';
@@ -65,7 +66,7 @@ export class Runtime {
   }
 
   /** @internal */
-  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, private readonly principals: Principals, public readonly directory: Cognito, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
+  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, private readonly principals: Principals, public readonly directory: Cognito, public readonly functions: LambdaHost, public readonly secrets: SecretsManager, public readonly stateMachines: StepFunctions, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
 
   /** What `local.json` says now. */
   public get file(): LocalFile { return this.latest(); }
@@ -92,6 +93,7 @@ interface Kept {
   readonly secrets: SecretsFile;
   readonly executions: Record<string, Execution>;
   readonly keys: KeysFile;
+  rolePolicies: RolePoliciesFile;
 }
 
 async function boot(folder: string, options: RuntimeOptions, undo: (() => Promise<void> | void)[], close: () => Promise<void>): Promise<Runtime> {
@@ -110,7 +112,8 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const keyAliases = new Map<string, string>();
   const keyPolicies = new Map<string, PolicyDocument>();
   const buckets = new Map<string, string>();
-  const secrets = new SecretsManager(ACCOUNT, REGION, kept.secrets, save, (alias) => keyOf(keyAliases, keyPolicies, alias));
+  let changed = (): void => undefined;
+  const secrets = new SecretsManager(ACCOUNT, REGION, kept.secrets, () => { save(); changed(); }, (alias) => keyOf(keyAliases, keyPolicies, alias));
   let url = '';
   const functions = new LambdaHost(join(folder, 'logs'), (fn) => environmentOf(principals, fn, url));
   undo.push(() => functions.stop());
@@ -145,13 +148,14 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
       if (superuser) await moveClock(superuser, clock.aheadMs);
     },
   };
+  const iam = new Iam(principals, (kept.rolePolicies ??= {}), save);
   const sts = new Sts(principals, authoriser, clock);
   const pageToken = randomBytes(18).toString('base64url');
   const api = new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION);
   const endpoint = new Endpoint({
     principals, authoriser, clock, region: REGION, answers, pageToken,
     services: {
-      sts, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
+      sts, iam, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
       s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION),
       'execute-api': api, 'cognito-idp': cognito,
     },
@@ -166,6 +170,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   await deploy(account, progress);
   if (!superuser) throw new Error('the assembly has no database cluster; synthesize an app with AgentControls');
   const clusterArn = [...clusters.keys()][0] ?? '';
+  iam.restore();
   stateMachines.resume();
   keepTime(account.rules, clock, functions);
   const path = join(folder, 'local.json');
@@ -173,6 +178,10 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const publish = (): void => writeAtomically(path, JSON.stringify(file, null, 2));
   publish();
   undo.push(() => rmSync(path, { force: true }));
+  changed = () => {
+    file = withSecrets(file, secrets);
+    publish();
+  };
   sts.onSession = (session, by) => {
     tellOfSession(account.rules, session, by, new Date(clock.now()), functions);
     file = withRun(file, session);
@@ -180,7 +189,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   };
   // The first call of a run should not pay for starting processes.
   for (const handler of ['broker', 'gate', 'executor', 'read']) functions.warm(`${file.resources.controlsName}-${handler}`);
-  return new Runtime(() => file, clock, superuser, authoriser, principals, cognito, () => {
+  return new Runtime(() => file, clock, superuser, authoriser, principals, cognito, functions, secrets, stateMachines, () => {
     kept.clockAheadMs = clock.aheadMs;
     save();
   }, close);
@@ -209,7 +218,7 @@ function poolOf(postgres: PostgresServer, database: string, undo: (() => Promise
 
 function readKept(folder: string): Kept {
   const path = join(folder, 'state.json');
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { clockAheadMs: 0, secrets: {}, executions: {}, keys: {} };
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { clockAheadMs: 0, secrets: {}, executions: {}, keys: {}, rolePolicies: {} };
 }
 
 function writeKept(folder: string, kept: Kept): void {

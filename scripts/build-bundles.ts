@@ -18,6 +18,8 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   'rule-verifier': 'lambda/hold/rule-verifier-handler.ts',
   read: 'lambda/read/handler.ts',
   rollback: 'lambda/rollback/handler.ts',
+  kill: 'lambda/kill/handler.ts',
+  'kill-trigger': 'lambda/kill/trigger-handler.ts',
   witness: 'lambda/witness/handler.ts',
   keeper: 'lambda/keeper/handler.ts',
 };

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import type { GenericSchema } from 'valibot';
-import { Ask, Call, CallOutcome, Resolved, Rollback, StartAsked, StartRun, Verdict } from '../lambda/http/bodies';
+import { Ask, Call, CallOutcome, Reasoned, Resolved, Rollback, StartAsked, StartRun, Verdict } from '../lambda/http/bodies';
 
 export const OPENAPI_FILE = join(__dirname, '..', 'lambda', 'http', 'openapi.json');
 
@@ -44,6 +44,10 @@ export function openapi(): object {
       '/rollbacks': { post: { summary: 'Plans a rollback, or asks for the one that was planned', description: 'Without `plan` the answer is the plan and nothing happens. With its digest, what was planned is reversed, or held for people.', requestBody: body(Rollback), responses: { 200: json('The plan, or what came of the rollback.', { type: 'object' }), 202: json('People must agree first.', { type: 'object' }), 409: json('Nothing to reverse, or not what was planned any more.', ref('Error')), ...ERRORS } } },
       '/rollbacks/{rollbackId}': { get: { summary: 'How far a rollback is, and what it left alone', parameters: [at('rollbackId', 'Id of the rollback')], responses: { 200: json('Counts by status; what was left alone, and why.', { type: 'object' }), 404: json('There is no such rollback.', ref('Error')), ...ERRORS } } },
       '/rollbacks/{rollbackId}/reversals/{reversalId}': { post: { summary: 'What a person found out about a reversal whose outcome is unknown', parameters: [at('rollbackId', 'Id of the rollback'), at('reversalId', 'Id of the reversal')], requestBody: body(Resolved), responses: { 200: json('Where the reversal stands now.', { type: 'object' }), 409: json('Its outcome is known.', ref('Error')), ...ERRORS } } },
+      '/agents': { get: { summary: 'Agents that can be stopped', responses: { 200: json('By name, and whether each is enabled.', object({ agents: { type: 'array', items: { type: 'object' } } })), ...ERRORS } } },
+      '/agents/{agent}/disable': { post: { summary: 'Stops an agent', parameters: [at('agent', 'Name of the agent')], requestBody: body(Reasoned), responses: { 200: json('Every lever with its state and evidence. An `outcome` other than `proven` is to be asked for again.', { type: 'object' }), 404: json('There is no such agent.', ref('Error')), ...ERRORS } } },
+      '/agents/{agent}/stop': { get: { summary: 'Looks again whether an agent is stopped', parameters: [at('agent', 'Name of the agent')], responses: { 200: json('Every lever with its state and evidence.', { type: 'object' }), ...ERRORS } } },
+      '/agents/{agent}/enable': { post: { summary: 'Asks for a stopped agent back; the second person brings it', parameters: [at('agent', 'Name of the agent')], requestBody: body(Reasoned), responses: { 200: json('It is back.', { type: 'object' }), 202: json('A second person must ask.', { type: 'object' }), 409: json('It is not stopped.', ref('Error')), ...ERRORS } } },
       '/decisions/{decisionId}/outcome': { post: { summary: 'What a person found out about a call of which nobody knows what came of it', parameters: [at('decisionId', 'Id of the decision')], requestBody: body(CallOutcome), responses: { 200: json('Its outcome now.', { type: 'object' }), 409: json('Its outcome is known.', ref('Error')), ...ERRORS } } },
       '/openapi.json': { get: { summary: 'This document', responses: { 200: json('OpenAPI 3.1.', { type: 'object' }) } } },
     },

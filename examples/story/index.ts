@@ -6,6 +6,7 @@ import { contracts } from './contracts';
 import { crm } from './crm';
 import { outreach } from './outreach';
 import { Scene, Step, Teller } from './scene';
+import { stop } from './stop';
 import { wave } from './wave';
 
 export type { Step, Teller };
@@ -35,6 +36,8 @@ export async function play(runtime: LocalRuntime, tell: Teller): Promise<Story> 
   const mails = runtime.outbox().filter(({ file }) => !before.has(file));
   note('mails in the outbox', 'to ada.brandt@northwind.example', `to ${mails.map(({ to }) => to).join(', ')}`);
   const runIds = [mailing, await crm(runtime, { tell, note }), await billing(runtime, { tell, note }), await contracts(runtime, { tell, note }), ...await wave(runtime, { tell, note })];
+
+  await stop(runtime, { tell, note });
 
   tell.doing('the log is read and verified');
   const decisions = (await Promise.all(runIds.map((runId) => runtime.decisions({ runId })))).flat();

@@ -28,6 +28,9 @@ export function verdict(answer: Answer<unknown>): string {
   return answer.verdict === 'permit' ? 'permit' : `${answer.verdict}: ${answer.reasons.map((reason) => reason.split(':')[0]).join(', ')}`;
 }
 
+/** Why something was refused. */
+export const refusal = (asked: Promise<unknown>): Promise<string> => asked.then(() => 'not refused', (error: unknown) => (error as { code?: string }).code ?? String(error));
+
 /** What became of an approved call, once it is known. */
 export function outcome(runtime: LocalRuntime, run: Run, holdId: string): Promise<string> {
   return runtime.until(async () => {

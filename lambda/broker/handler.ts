@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AssumeRoleCommandOutput } from '@aws-sdk/client-sts';
-import { agentRoleName, agentSecretName, SCOPE_STAGE } from '../../lib/scope/names';
+import { agentRoleName, agentSecretName, handlerName, SCOPE_STAGE } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { Ask, StartAsked, StartRun } from '../http/bodies';
@@ -45,6 +45,13 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
       credentials: { accessKeyId: session.Credentials?.AccessKeyId, secretAccessKey: session.Credentials?.SecretAccessKey, sessionToken: session.Credentials?.SessionToken },
     },
   };
+}
+
+/** `POST /agents/{agent}/probe`: a session that belongs to no run, for the kill switch to see refused. It asks nothing of the database, which may be what is down. */
+async function probe(agent: string, { caller }: HttpRequest): Promise<HttpResponse> {
+  if (caller.roleName !== handlerName(required('CONTROLS_NAME'), 'kill')) throw new HttpError(403, 'NotTheKillSwitch', 'a session without a run is for the kill switch alone');
+  const { Credentials } = await assume(agent, `probe-${randomUUID()}`, caller.sessionName, 900);
+  return { status: 200, body: { credentials: { accessKeyId: Credentials?.AccessKeyId, secretAccessKey: Credentials?.SecretAccessKey, sessionToken: Credentials?.SessionToken } } };
 }
 
 /** A request as it is recorded, and as agents get it. */
@@ -96,5 +103,6 @@ async function assume(agent: string, runId: string, starter: string, seconds: nu
 export const handler = httpHandler((request) => {
   const agent = request.path.agent ?? '';
   if (!/^[a-z][a-z0-9-]{0,23}$/.test(agent)) throw refusal('AgentUnknown');
+  if (request.route.endsWith('/probe')) return probe(agent, request);
   return request.route.endsWith('/requests') ? ask(agent, request) : startRun(agent, request);
 }, anchorSoon);

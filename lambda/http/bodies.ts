@@ -42,6 +42,9 @@ export const Rollback = v.strictObject({
   reference: v.optional(reference()),
 });
 
+/** `POST /agents/{agent}/disable` and `POST /agents/{agent}/enable` */
+export const Reasoned = v.strictObject({ reason: v.pipe(plainText(2_000), v.minLength(1)) });
+
 /** `POST /rollbacks/{rollbackId}/reversals/{reversalId}`: what a person found out where nobody knew. */
 export const Resolved = v.strictObject({ status: v.picklist(['reversed', 'failed']), reason: v.pipe(plainText(2_000), v.minLength(1)) });
 

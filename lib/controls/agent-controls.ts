@@ -24,6 +24,7 @@ import { HoldTier } from '../hold/hold-tier';
 import { AgentIdentity } from '../identity/agent-identity';
 import { personWithMfa } from '../identity/person-trust';
 import { IRunBroker, RunBroker } from '../identity/run-broker';
+import { KillSwitch } from '../kill/kill-switch';
 import { Rollback } from '../rollback/rollback';
 import { auditorRoleName, dutySecretName, handlerName, parameterName, privacyRoleName, responderRoleName } from '../scope/names';
 
@@ -127,11 +128,13 @@ export class AgentControls extends Resource implements IAgentControls {
   public readonly auditorRole: iam.Role;
   /** Where people decide holds. */
   public readonly approvalPage: ApprovalPage;
+  /** Stops agents. */
+  public readonly killSwitch: KillSwitch;
   /** Undoes what agents did. */
   public readonly rollback: Rollback;
   /** Role that people assume, with MFA, to erase subjects and to place legal holds; it reads nothing. */
   public readonly privacyRole: iam.Role;
-  /** Role that people assume, with MFA, when an agent did the wrong thing: it plans rollbacks and asks for them. */
+  /** Role that people assume, with MFA, when an agent did the wrong thing: it stops agents, plans rollbacks and asks for them. */
   public readonly responderRole: iam.Role;
   private readonly environment: string;
   private readonly queue: HoldQueue;
@@ -162,6 +165,8 @@ export class AgentControls extends Resource implements IAgentControls {
     this.rollback = new Rollback(this, 'Rollback', { gate: this.gate, bulkFrom: props.rollbackBulkFrom });
     this.responderRole = this.personRole('Responder', responderRoleName(this.controlsName), 'Rolls back what agents did; people only, with MFA');
     this.rollback.grantRollback(this.responderRole);
+    this.killSwitch = new KillSwitch(this, 'KillSwitch', { gate: this.gate });
+    this.killSwitch.grantDisable(this.responderRole);
     // The command line finds the log by the name of the control plane.
     for (const role of [this.auditorRole, this.privacyRole, this.responderRole]) role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
   }

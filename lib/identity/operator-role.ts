@@ -11,7 +11,7 @@ import { invokeArn } from '../gate/api-route';
 import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { ControlsError, shown } from '../scope/controls-error';
-import { approverRoleName, breakGlassRoleName, handlerName, privacyRoleName, responderRoleName, ROLLBACK_ROUTES } from '../scope/names';
+import { approverRoleName, breakGlassRoleName, handlerName, KILL_ROUTES, privacyRoleName, responderRoleName, ROLLBACK_ROUTES } from '../scope/names';
 import { personWithMfa } from './person-trust';
 
 /** What a person does with the control plane. */
@@ -22,7 +22,7 @@ export enum OperatorDuty {
   AUDITOR = 'AUDITOR',
   /** Erases subjects, places and releases legal holds; reads nothing. */
   PRIVACY = 'PRIVACY',
-  /** Rolls back what agents did. */
+  /** Stops agents, and rolls back what they did. */
   RESPONDER = 'RESPONDER',
   /** Reads the log and decides any hold, for an hour, with an alarm and an audit entry on every use. */
   BREAK_GLASS = 'BREAK_GLASS',
@@ -80,7 +80,7 @@ export class OperatorRole extends Resource {
     }
     if (duty === OperatorDuty.APPROVER || duty === OperatorDuty.BREAK_GLASS) mayInvoke(route('POST', '/approvals/*/verdict'), route('GET', '/approvals'), route('GET', '/approvals/*'));
     if (duty === OperatorDuty.PRIVACY) mayInvoke(...KEEPER_ROUTES.map(([, method, path]) => route(method, path)));
-    if (duty === OperatorDuty.RESPONDER) mayInvoke(...ROLLBACK_ROUTES.map(([method, path]) => route(method, path)));
+    if (duty === OperatorDuty.RESPONDER) mayInvoke(...[...ROLLBACK_ROUTES, ...KILL_ROUTES].map(([method, path]) => route(method, path)));
     if (duty === OperatorDuty.BREAK_GLASS) this.witness(gate, props.alarmTopic);
   }
 

@@ -1,6 +1,7 @@
 import { Aws, Duration, IResource, Resource } from 'aws-cdk-lib';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { anchored } from '../audit/anchored';
@@ -88,6 +89,8 @@ export class RunBroker extends Resource implements IRunBroker {
    * @attribute
    */
   public readonly url: string;
+  /** @internal */
+  public readonly _function: lambda.IFunction;
 
   constructor(scope: Construct, id: string, props: RunBrokerProps) {
     super(scope, id);
@@ -112,6 +115,7 @@ export class RunBroker extends Resource implements IRunBroker {
       environment: { ...login.environment, SESSION_SECONDS: String(session.toSeconds()), PARTITION: Aws.PARTITION, ACCOUNT: Aws.ACCOUNT_ID, API_ARN: this.stack.formatArn({ service: 'execute-api', resource: api.apiId }) },
     });
     this.role = broker.role;
+    this._function = broker.function;
     anchored(broker, props.auditLog);
     login.grantUse(broker.role);
     broker.role.addToPrincipalPolicy(new iam.PolicyStatement({

@@ -80,7 +80,7 @@ export class Authoriser {
       request: {
         principal: principal.arn, action, resource: { resource, accountId: this.principals.account },
         contextVariables: {
-          'aws:PrincipalArn': role?.arn ?? principal.arn, 'aws:PrincipalAccount': this.principals.account, 'aws:userid': principal.userId,
+          'aws:PrincipalArn': role?.arn ?? principal.arn, 'aws:PrincipalAccount': this.principals.account, 'aws:userid': principal.userId, 'aws:TokenIssueTime': new Date(principal.issuedAt).toISOString(),
           ...(principal.userName === undefined ? {} : { 'aws:username': principal.userName }),
           ...(principal.mfa ? { 'aws:MultiFactorAuthPresent': 'true', 'aws:MultiFactorAuthAge': '60' } : {}),
           ...context,

@@ -30,6 +30,7 @@ export interface Principal {
   readonly userPolicies?: readonly { readonly name: string; readonly policy: PolicyDocument }[];
   readonly sessionPolicy?: PolicyDocument;
   readonly expiresAt?: number;
+  readonly issuedAt: number;
   readonly mfa: boolean;
 }
 
@@ -63,7 +64,8 @@ export class Principals {
     });
   }
 
-  private add(principal: Principal): Principal {
+  private add(of: Omit<Principal, 'issuedAt'>): Principal {
+    const principal = { ...of, issuedAt: Date.now() };
     this.keys.set(principal.accessKeyId, principal);
     return principal;
   }

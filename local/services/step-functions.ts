@@ -14,9 +14,9 @@ interface Machine {
   readonly principal: Principal;
 }
 
-interface Input { readonly stateMachineArn?: string; readonly name?: string; readonly input?: string; readonly taskToken?: string; readonly output?: string; readonly executionArn?: string; readonly statusFilter?: string }
+interface Input { readonly stateMachineArn?: string; readonly name?: string; readonly input?: string; readonly taskToken?: string; readonly output?: string; readonly executionArn?: string; readonly statusFilter?: string; readonly error?: string }
 
-/** Step Functions: StartExecution, DescribeExecution, ListExecutions and SendTaskSuccess. */
+/** Step Functions: StartExecution, DescribeExecution, ListExecutions, StopExecution and SendTaskSuccess. */
 export class StepFunctions implements Service {
   public readonly protocol = 'json';
   private readonly machines = new Map<string, Machine>();
@@ -53,10 +53,16 @@ export class StepFunctions implements Service {
     switch (name) {
       case 'StartExecution': return { permissions: [{ action: 'states:StartExecution', resource: input.stateMachineArn ?? '*' }], run: () => ({ body: this.start(input) }) };
       case 'DescribeExecution': return { permissions: [{ action: 'states:DescribeExecution', resource: input.executionArn ?? '*' }], run: () => ({ body: this.describe(input) }) };
-      case 'ListExecutions': return { permissions: [{ action: 'states:ListExecutions', resource: input.stateMachineArn ?? '*' }], run: () => ({ body: { executions: Object.values(this.executions).filter(({ machineArn, status }) => machineArn === input.stateMachineArn && status === (input.statusFilter ?? status)).map(({ name, status }) => ({ name, status })) } }) };
+      case 'StopExecution': return { permissions: [{ action: 'states:StopExecution', resource: input.executionArn ?? '*' }], run: () => ({ body: this.stop(input) }) };
+      case 'ListExecutions': return { permissions: [{ action: 'states:ListExecutions', resource: input.stateMachineArn ?? '*' }], run: () => ({ body: { executions: this.list(input.stateMachineArn, input.statusFilter) } }) };
       case 'SendTaskSuccess': return { permissions: [{ action: 'states:SendTaskSuccess', resource: '*' }], run: () => ({ body: this.succeed(input) }) };
       default: return undefined;
     }
+  }
+
+  /** Executions, of one machine or all, of one status or any. */
+  public list(arn?: string, of?: string): { readonly name: string; readonly status: string }[] {
+    return Object.values(this.executions).filter(({ machineArn, status }) => machineArn === (arn ?? machineArn) && status === (of ?? status)).map(({ name, status }) => ({ name, status }));
   }
 
   private start({ stateMachineArn = '', name = '', input = '{}' }: Input): object {
@@ -78,6 +84,13 @@ export class StepFunctions implements Service {
     const execution = this.executions[executionArn.split(':').pop() ?? ''];
     if (!execution) throw new ServiceError('ExecutionDoesNotExist', `there is no execution ${executionArn}`);
     return { executionArn, name: execution.name, stateMachineArn: execution.machineArn, status: execution.status, ...(execution.error === undefined ? {} : { error: execution.error }) };
+  }
+
+  private stop({ executionArn = '', error = '' }: Input): object {
+    const execution = this.executions[executionArn.split(':').pop() ?? ''];
+    if (!execution) throw new ServiceError('ExecutionDoesNotExist', `there is no execution ${executionArn}`);
+    if (execution.status === 'RUNNING') this.runner.stop(execution, error);
+    return { stopDate: Date.now() / 1_000 };
   }
 
   private succeed({ taskToken = '', output = 'null' }: Input): object {

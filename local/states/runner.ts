@@ -9,7 +9,7 @@ export interface Execution {
   readonly machineArn: string;
   state: string;
   input: unknown;
-  status: 'RUNNING' | 'SUCCEEDED' | 'FAILED';
+  status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED';
   /** Of a task that waits for its token: the token, and when the wait is over. */
   waiting?: { readonly token: string; readonly deadline: number } | undefined;
   /** Of a wait: when it is over. */
@@ -58,6 +58,14 @@ export class StateMachineRunner {
     return undefined;
   }
 
+  /** Ends an execution where it stands; what it has invoked goes on. */
+  public stop(execution: Execution, error: string): void {
+    execution.status = 'ABORTED';
+    execution.error = error;
+    if (execution.waiting) this.tokens.set(execution.waiting.token, 'spent');
+    this.world.save(execution);
+  }
+
   private async play(definition: Definition, execution: Execution): Promise<void> {
     const context = { Execution: { Id: `${execution.machineArn.replace(':stateMachine:', ':execution:')}:${execution.name}`, Name: execution.name } };
     try {
@@ -80,9 +88,11 @@ export class StateMachineRunner {
         } else {
           await this.task(state, execution, context);
         }
+        if (stopped(execution)) return;
         this.world.save(execution);
       }
     } catch (error) {
+      if (stopped(execution)) return;
       execution.status = 'FAILED';
       execution.error = error instanceof StateError ? `${error.error}: ${error.message}` : String(error);
       this.world.save(execution);
@@ -96,6 +106,7 @@ export class StateMachineRunner {
         const result = await this.attempt(state, execution, context);
         const whole = withResult(state.ResultPath, execution.input, result);
         execution.input = state.OutputPath === undefined ? whole : at(state.OutputPath, whole, context);
+        if (stopped(execution)) return;
         if (state.End) execution.status = 'SUCCEEDED';
         else execution.state = state.Next as string;
         return;
@@ -160,6 +171,9 @@ export class StateMachineRunner {
     return new Promise((wake) => this.world.clock.at(this.world.clock.now() + seconds * 1_000, wake));
   }
 }
+
+/** Asked again after every wait: somebody may have stopped it meanwhile. */
+const stopped = ({ status }: Execution): boolean => status === 'ABORTED';
 
 function matches(names: readonly string[], error: string): boolean {
   return names.some((name) => name === error || name === 'States.ALL' || (name === 'States.TaskFailed' && error !== 'States.Timeout'));

@@ -199,6 +199,15 @@ export class LocalRuntime implements AsyncDisposable {
     }
   }
 
+  /** Invokes a function as an AWS service does, with an event of yours. */
+  public invoke(functionName: string, event: unknown): Promise<{ readonly payload: string; readonly failed: boolean }> { return this.runtime.functions.invoke(functionName, event); }
+
+  /** The current value of a secret, by name. */
+  public secret(name: string): string { return this.runtime.secrets.current(name); }
+
+  /** Executions of state machines: name and status. */
+  public executions(): Promise<readonly { readonly name: string; readonly status: string }[]> { return Promise.resolve(this.runtime.stateMachines.list()); }
+
   /** Ends everything in order. */
   public async stop(): Promise<void> { await this.runtime.stop(); }
 

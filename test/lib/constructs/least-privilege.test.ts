@@ -11,11 +11,12 @@ beforeAll(() => {
   controls.addAction('SendEmail', { code: action(SEND_EMAIL) });
   controls.addAction('UpdateTier', { code: action(UPDATE_TIER) });
   controls.addAgent('Closer', { card: ScopeCard.fromObject(card()) });
+  controls.killSwitch.addEventTrigger({ detailType: ['agent misbehaves'] });
   template = Template.fromStack(of);
 }, 60_000);
 
 describe('the role of each handler can do what the handler does, and nothing else', () => {
-  it.each(['registrar', 'broker', 'gate', 'executor', 'expiry', 'decide', 'read', 'keeper', 'rollback', 'action-send_email', 'action-update_tier'])('%s', (handler) => {
+  it.each(['registrar', 'broker', 'gate', 'executor', 'expiry', 'decide', 'read', 'keeper', 'rollback', 'kill', 'kill-trigger', 'action-send_email', 'action-update_tier'])('%s', (handler) => {
     expect(statements(template, `agent-controls-${handler}`)).toMatchSnapshot();
   });
 

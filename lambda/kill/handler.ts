@@ -1,0 +1,36 @@
+import { handlerName, responderRoleName } from '../../lib/scope/names';
+import { anchorSoon } from '../audit/anchor-soon';
+import { callFunction, required } from '../database/connection';
+import { Reasoned } from '../http/bodies';
+import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
+import { parse } from '../http/parse';
+import { comeBack } from './come-back';
+import { AgentUnknown, look, stop } from './stop';
+
+/** The API waits 30 seconds; what is not proven until then is asked for again. */
+const PATIENCE_MS = 18_000;
+const NAME = /^[a-z][a-z0-9-]{0,23}$/;
+
+/** `GET /agents`, `POST /agents/{agent}/disable`, `GET /agents/{agent}/stop` and `POST /agents/{agent}/enable`: people, and for all but the last what rules trigger. */
+async function asked({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
+  // Events stop agents too, and bring none back.
+  const isTrigger = caller.roleName === handlerName(required('CONTROLS_NAME'), 'kill-trigger') && !route.endsWith('/enable');
+  if (!isTrigger && caller.roleName !== responderRoleName(required('CONTROLS_NAME'))) throw new HttpError(403, 'NotAResponder', 'a session of the responder role is needed');
+  if (route === 'GET /agents') return { status: 200, body: { agents: await callFunction('controls.stoppable', {}) } };
+  const agent = path.agent ?? '';
+  if (!NAME.test(agent)) throw unknown();
+  if (route.startsWith('GET ')) return { status: 200, body: await look(agent, PATIENCE_MS) };
+  const { redact } = await import('../redaction/redact');
+  const reason = (await redact(parse(Reasoned, body).reason)).value as string;
+  if (route.endsWith('/disable')) {
+    return { status: 200, body: await stop(agent, caller.arn, reason, PATIENCE_MS).catch((error: unknown) => { throw error instanceof AgentUnknown ? unknown() : error; }) };
+  }
+  const { refused, ...came } = await comeBack(agent, caller.arn.split('/').pop() ?? '', reason);
+  if (refused === 'AgentUnknown') throw unknown();
+  if (refused !== undefined) throw new HttpError(409, refused, refused === 'AgentEnabled' ? 'the agent is not stopped' : 'two different people must ask within a day');
+  return { status: came.waits ? 202 : 200, body: came };
+}
+
+const unknown = (): HttpError => new HttpError(404, 'AgentUnknown', 'there is no agent of this name');
+
+export const handler = httpHandler(asked, anchorSoon);
