@@ -66,7 +66,7 @@ async function play({ agent, action, parameters, request, folder }: Omit<DrillOp
   if (!compute) throw new Error(`AgentUnknown: no program of the local runtime may start ${agent}; it has ${Object.keys(principals.agents).join(', ')}`);
   const clientOf = (keys: NonNullable<typeof compute>): AgentClient => AgentClient.of({ url, region, agentName: agent, credentials: { accessKeyId: keys.accessKeyId, secretAccessKey: keys.secretAccessKey, ...(keys.sessionToken === undefined ? {} : { sessionToken: keys.sessionToken }) } });
   const asked = { text: request };
-  const run = await clientOf(compute).startRun(trigger ? await clientOf(trigger).ask(asked) : asked);
+  const run = await clientOf(compute).startRun(trigger ? { requestId: (await clientOf(trigger).ask(asked)).requestId } : asked);
   let going = true;
   const workers = Array.from({ length: WORKERS }, () => drive(run, action, JSON.parse(parameters) as Record<string, unknown>, () => going));
   await new Promise((later) => setTimeout(later, Math.random() * LATEST_MS));

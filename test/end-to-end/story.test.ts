@@ -7,6 +7,7 @@ import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SendTaskSuccessCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { play, SAMPLE_DATA, Story } from '../../examples/story';
 import { AgentClient, GateError } from '../../lambda/client';
@@ -130,6 +131,53 @@ describe('a call', () => {
     for (const body of [{}, { callId: 'c', action: 'send_email', parameters: {}, reason: '' }, { callId: 'c', action: 'X;', parameters: {}, reason: 'x' }, { callId: 'c', action: 'send_email', parameters: [], reason: 'x' }, { callId: 'c', action: 'send_email', parameters: {}, reason: 'x', run: 'other' }]) {
       expect(await refusal(api.send('POST', '/calls', body)), JSON.stringify(body)).toBe('BodyInvalid');
     }
+  });
+});
+
+describe('an amount', () => {
+  const charges = async (count: number): Promise<string[]> => {
+    const { postgres } = runtime.file;
+    const client = new Client({ host: postgres.host, port: postgres.port, database: postgres.database, user: postgres.superuser, password: postgres.password });
+    await client.connect();
+    const { rows } = await client.query<{ id: string }>("insert into charges select 'ch_' || 7000 + n + (select count(*) from charges), 'C_202', 129900, 'USD', 0, current_date from generate_series(1, $1::int) n returning id", [count]);
+    await client.end();
+    return rows.map(({ id }) => id);
+  };
+  const justification = 'Seats were billed and never assigned.';
+
+  it('is the one that is written, or none: fractions, texts, signs, other currencies and powers do not slip under the bound', async () => {
+    const [id = ''] = await charges(1);
+    const run = await runtime.startAsked('refunder', { text: `Refund 499.99 USD of ${id}.`, reference: 'HELP-9' });
+    for (const amount of [{ currency: 'USD', minorUnits: 49_999.9 }, { currency: 'USD', minorUnits: '500' }, { currency: 'USD', minorUnits: -49_999 }, { currency: 'EUR', minorUnits: 49_999 }, { currency: 'usd', minorUnits: 100 }, '500', 499.99, NaN]) {
+      expect((await run.call('issue_refund', { charge_id: id, amount }, { reason: 'r', justification })).verdict, JSON.stringify(amount)).toBe('deny');
+    }
+    expect(await refusal(run.call('issue_refund', { charge_id: id, amount: { currency: 'USD', minorUnits: 1e300 } }, { reason: 'r', justification }))).toBe('JsonNumberInexact');
+    // 4.9999e4 is another way to write 49999, and 5e4 one to write 50000: what is checked is the number.
+    const { region, api, principals } = runtime.file;
+    const raw = async (minorUnits: string, callId: string): Promise<{ verdict: string }> => {
+      const signer = new SignedApi(api, region, () => Promise.resolve(principals.agents.refunder?.run as never));
+      const stringify = JSON.stringify;
+      try {
+        JSON.stringify = ((value: unknown): string => stringify(value).replace('"RAW"', minorUnits)) as typeof JSON.stringify;
+        return await signer.send('POST', '/calls', { callId, action: 'issue_refund', parameters: { charge_id: id, amount: { currency: 'USD', minorUnits: 'RAW' } }, reason: 'r', justification, dryRun: true });
+      } finally {
+        JSON.stringify = stringify;
+      }
+    };
+    expect((await raw('4.9999e4', 'a')).verdict).toBe('permit');
+    expect((await raw('5e4', 'b')).verdict).toBe('hold');
+  });
+
+  it('cannot be split: over charges, or over runs', async () => {
+    const ids = await charges(6);
+    const text = `Refund 499.99 USD of each of ${ids.join(', ')}.`;
+    const [one, other] = [await runtime.startAsked('refunder', { text, reference: 'HELP-10' }), await runtime.startAsked('refunder', { text, reference: 'HELP-11' })];
+    const refund = async (run: Run, charge_id: string): Promise<string> => (await run.call('issue_refund', { charge_id, amount: { currency: 'USD', minorUnits: 49_999 } }, { reason: 'r', justification })).verdict;
+    // One of the story's runs today has used a quarter of the day's 2,000.00.
+    const verdicts = [];
+    for (const [index, id] of ids.entries()) verdicts.push(await refund(index % 2 === 0 ? one : other, id));
+    expect(verdicts).toEqual(['permit', 'permit', 'permit', 'hold', 'hold', 'hold']);
+    expect(await refund(other, ids[0] ?? '')).toBe('hold');
   });
 });
 
