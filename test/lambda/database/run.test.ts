@@ -94,7 +94,7 @@ describe('an agent whose card disappeared', () => {
     expect(left.rowCount).toBe(0);
     expect((await db.owner.query('select status from hold.hold where hold_id = $1', [held.holdId])).rows).toEqual([{ status: 'cancelled' }]);
     expect((await db.owner.query("select 1 from audit.entry where kind = 'hold.cancelled' and agent = 'gone'")).rowCount).toBe(1);
-    expect(JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'd', 'send_email', '{}') as answer", [principal])).rows[0]?.answer ?? '')).toMatchObject({ stopped: 'RunExpired' });
+    expect(JSON.parse((await db.as('gate').query<{ answer: string }>("select gate.open_call($1, 'd', 'send_email', '{}') as answer", [principal])).rows[0]?.answer ?? '')).toMatchObject({ stopped: 'AgentDisabled' });
 
     // Coming back under the name is not coming back to life.
     await db.register(gone, [SEND_EMAIL]);
