@@ -31,7 +31,7 @@ export function drillCommand(): Command {
     .option('--request <text>', 'what is asked of its runs', 'A drill.')
     .option('--rounds <n>', 'how often', '10')
     .addOption(new Option('--folder <path>', 'folder of the local runtime').default('.agent-controls'))
-    .option('--json', 'print { rounds, lateEffects, stopSeconds: { p50, max } }')
+    .option('--json', 'print { rounds, unproven, lateEffects, effects, stopSeconds: { p50, max } }')
     .addHelpText('after', '\nExample:\n  agent-controls agent drill --agent crm-tierer --action update_tier --parameters \'{"customer_id":"C_201","tier":"growth"}\' --request "Set the tier of C_201 to growth."')
     .action(async ({ rounds: count, json, ...drill }: DrillOptions) => {
       const rounds = Number(count);
@@ -50,9 +50,10 @@ export function drillCommand(): Command {
         await log.close();
       }
       const seconds = results.map(({ stopSeconds }) => stopSeconds).sort((a, b) => a - b);
-      const summary = { rounds, lateEffects: results.reduce((sum, { late }) => sum + late, 0), effects: results.reduce((sum, { effects }) => sum + effects, 0), stopSeconds: { p50: seconds[Math.floor((seconds.length - 1) / 2)] ?? 0, max: seconds.at(-1) ?? 0 } };
-      const fine = summary.lateEffects === 0 && results.every(({ outcome }) => outcome === 'proven');
-      process.stdout.write(json ? `${JSON.stringify(summary)}\n` : `${fine ? green('Held') : red('Did not hold')}: ${rounds} stops in mid-flight, ${summary.effects} effects before them and ${summary.lateEffects} after; stopped and proven after ${summary.stopSeconds.p50} s (median), ${summary.stopSeconds.max} s at most.\n`);
+      const unproven = results.filter(({ outcome }) => outcome !== 'proven').length;
+      const summary = { rounds, unproven, lateEffects: results.reduce((sum, { late }) => sum + late, 0), effects: results.reduce((sum, { effects }) => sum + effects, 0), stopSeconds: { p50: seconds[Math.floor((seconds.length - 1) / 2)] ?? 0, max: seconds.at(-1) ?? 0 } };
+      const fine = summary.lateEffects === 0 && unproven === 0;
+      process.stdout.write(json ? `${JSON.stringify(summary)}\n` : `${fine ? green('Held') : red('Did not hold')}: ${rounds} stops in mid-flight, ${summary.effects} effects before them and ${summary.lateEffects} after${unproven > 0 ? `; ${unproven} stops were not proven, and nothing is known of them` : ''}; stopped and proven after ${summary.stopSeconds.p50} s (median), ${summary.stopSeconds.max} s at most.\n`);
       if (summary.effects === 0) throw new Error('DrillIdle: no call had an effect, so nothing was shown; the call must be one that runs without asking anybody');
       process.exitCode = fine ? 0 : 1;
     });

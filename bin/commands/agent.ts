@@ -33,7 +33,7 @@ export function agentCommand(): Command {
         const reports = await Promise.all(names.map(async (agent): Promise<Report> => {
           const deadline = Date.now() + PATIENCE_MS;
           let report = await api.send<Report>('POST', `/agents/${encodeURIComponent(agent)}/disable`, { reason });
-          while (wait && report.outcome === 'propagating' && Date.now() < deadline) {
+          while (wait && report.outcome !== 'proven' && report.levers.some(({ state }) => state === 'propagating') && Date.now() < deadline) {
             line.tell(`${agent}: ${report.levers.filter(({ state }) => state !== 'proven').map(({ evidence }) => evidence).join('; ')}`);
             report = await api.send<Report>('GET', `/agents/${encodeURIComponent(agent)}/stop`);
           }

@@ -34,7 +34,7 @@ create table controls.scope (
 );
 
 create table controls.agent (
-  name text primary key, stack text not null, environment text not null, card_digest text not null, secret_arn text not null, enabled boolean not null default true, removed boolean not null default false,
+  name text primary key, stack text not null, environment text not null, card_digest text not null, secret_arn text not null, enabled boolean not null default true, removed boolean not null default false, stopped_at timestamptz,
   foreign key (name, card_digest, environment) references controls.scope (agent, card_digest, environment)
 );
 
@@ -69,6 +69,10 @@ begin
   end if;
   -- The one of a pair that no secret names yet has no verifier: it cannot log in. Neither can that of an agent that was stopped, however often it is deployed.
   execute format('alter role %I %s connection limit %s password %L', p_login, case when p_verifier is null or exists (select from controls.agent a where a.name = p_agent and not a.enabled) then 'nologin' else 'login' end, case when p_agent is not null then 10 when p_duty in ('append', 'auditor') then 20 else 40 end, p_verifier);
+  if exists (select from controls.agent a where a.name = p_agent and not a.enabled) then
+    insert into controls.login values (p_login, p_duty, p_agent) on conflict (login) do nothing;
+    return; -- and it has no rights: two people give them back
+  end if;
   execute format('alter role %I set statement_timeout = %L', p_login, '20s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', p_login, '60s');
   execute format('grant %I to %I with inherit true, set false', p_role, p_login);

@@ -159,7 +159,7 @@ create function gate.read_scope(p_principal text, p_chunk int) returns text lang
 $$;
 
 create function gate.read_result(p_principal text, p_decision uuid, p_chunk int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select to_json(nullif(substr(c.result, p_chunk * 15000 + 1, 15000), ''))::text from gate.call c join controls.run r on r.run_id = c.run_id where c.decision_id = p_decision and r.principal_id = p_principal
+  select to_json(nullif(substr(c.result, p_chunk * 15000 + 1, 15000), ''))::text from gate.call c join controls.run r on r.run_id = c.run_id where c.decision_id = p_decision and r.principal_id = p_principal and (select a.enabled from controls.agent a where a.name = r.agent)
 $$;
 
 -- Whether the row that a call names meets its card's condition. The text is the compiler's, kept where only the owner writes.
@@ -246,6 +246,12 @@ begin
   select answer::json into v_answer from gate.call where run_id = v_run.run_id and call_id = c ->> 'callId' and (c ->> 'dryRun')::boolean is not true;
   if found then return v_answer; end if;
 
+  -- Whoever stops the agent waits for this, and whatever comes after it finds it stopped.
+  perform from controls.agent where name = v_run.agent and enabled for key share;
+  if not found and v_verdict is distinct from 'deny' then
+    v_verdict := 'deny';
+    v_reasons := '["AgentDisabled: this run may make no more calls"]';
+  end if;
   if v_verdict is distinct from 'deny' then
     if v_verdict not in ('permit', 'hold') or v_rule is null or c ->> 'ruleId' is null then raise exception 'VerdictInvalid' using errcode = '22023'; end if;
     v_limit := gate.exceeded(v_run.agent, v_run.run_id, v_rule -> 'limits', v_parameters);
@@ -339,6 +345,7 @@ begin
   v_refused := case
     when v_call.status not in ('permitted', 'held') or v_call.verdict is distinct from (case v_ticket.issued_for when 'permit' then 'permit' else 'hold' end) then 'NotPermitted'
     when v_agent.enabled is not true or v_agent.removed then 'AgentDisabled'
+    when v_run.started_at <= v_agent.stopped_at then 'RunStopped' -- it came back since, its runs did not
     when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_call.environment then 'CardChanged'
     when (select s.approved_by from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment) is null then 'CardNotApproved'
     when v_ticket.issued_for = 'permit' and v_run.expires_at <= controls.now() then 'RunExpired'
@@ -399,7 +406,7 @@ end $$;
 create function gate.read_hold(p_principal text, p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('holdId', h.hold_id, 'status', h.status, 'holdUntil', h.hold_until, 'outcome', c.status, 'decisionId', c.decision_id)
   from hold.hold h join gate.call c using (decision_id) join controls.run r on r.run_id = h.run_id
-  where h.hold_id = p_hold and r.principal_id = p_principal
+  where h.hold_id = p_hold and r.principal_id = p_principal and (select a.enabled from controls.agent a where a.name = r.agent)
 $$;
 
 -- The run and the call that a person wants changed: while it waits, to ask what would come of it; to propose it, once that person has rejected it.

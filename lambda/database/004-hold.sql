@@ -43,7 +43,7 @@ $$;
 -- What is to be fixed before anybody is asked, and by whom.
 create function hold.to_stage(p_hold uuid) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select json_build_object('decisionId', c.decision_id, 'agent', h.agent, 'action', h.action, 'function', a.function_name, 'loginSecretArn', g.secret_arn, 'parameters', c.parameters, 'justification', c.justification)
-  from hold.hold h join gate.call c using (decision_id) join controls.agent g on g.name = h.agent left join controls.action a on a.name = h.action where h.hold_id = p_hold and h.status = 'pending' and not h.staged
+  from hold.hold h join gate.call c using (decision_id) join controls.agent g on g.name = h.agent left join controls.action a on a.name = h.action where h.hold_id = p_hold and h.status = 'pending' and not h.staged and g.enabled
 $$;
 
 -- Fixes the bytes that people are asked about, once: from here on the digest covers them. What cannot be fixed is not asked about, and is cancelled.

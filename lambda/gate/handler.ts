@@ -68,6 +68,8 @@ async function propose(proposal: Proposal & { readonly callId: string; readonly 
     await callFunction('gate.refuse', { principal: arg.text(principal), reason: arg.text(opened.refused) });
     throw new HttpError(403, opened.refused, 'this session is no run; start one with the broker');
   }
+  // What a stopped agent read before is not told again either.
+  if (opened.replay && opened.stopped === 'AgentDisabled') throw new HttpError(403, 'AgentDisabled', 'the agent is disabled; two people can bring it back');
   if (opened.replay && !proposal.dryRun) return replayed(opened.replay, proposal.action, principal);
 
   // A person may propose when the session of the run is over; the program of the agent may not.

@@ -21,13 +21,14 @@ async function asked({ route, path, body, caller }: HttpRequest): Promise<HttpRe
   if (!NAME.test(agent)) throw unknown();
   if (route.startsWith('GET ')) return { status: 200, body: await look(agent, PATIENCE_MS) };
   const { redact } = await import('../redaction/redact');
-  const reason = (await redact(parse(Reasoned, body).reason)).value as string;
+  const { reason: given } = parse(Reasoned, body);
+  const reason = await redact(given).then(({ value }) => value as string, () => 'it could not be searched for secrets, and is not kept'); // a stop does not fail of its reason
   if (route.endsWith('/disable')) {
     return { status: 200, body: await stop(agent, caller.arn, reason, PATIENCE_MS).catch((error: unknown) => { throw error instanceof AgentUnknown ? unknown() : error; }) };
   }
   const { refused, ...came } = await comeBack(agent, caller.arn.split('/').pop() ?? '', reason);
   if (refused === 'AgentUnknown') throw unknown();
-  if (refused !== undefined) throw new HttpError(409, refused, refused === 'AgentEnabled' ? 'the agent is not stopped' : 'two different people must ask within a day');
+  if (refused !== undefined) throw new HttpError(409, refused, refused === 'AgentEnabled' ? 'the agent is not stopped' : refused === 'ComingBack' ? 'somebody is bringing it back just now; look again in a minute' : 'two different people must ask within a day');
   return { status: came.waits ? 202 : 200, body: came };
 }
 

@@ -17,10 +17,13 @@ interface StopEvent {
 export async function handler({ source = 'an event', detail = {}, ...event }: StopEvent): Promise<object> {
   const api = new SignedApi(required('API_URL'), required('AWS_REGION'), defaultProvider());
   const agents = detail.agent === '*' ? (await api.send<{ agents: { agent: string }[] }>('GET', '/agents')).agents.map(({ agent }) => agent) : [detail.agent ?? ''];
-  const reason = `${source}: ${String(detail.reason ?? event['detail-type'] ?? 'no reason given').slice(0, 1_000)}`;
+  const reason = readable(`${source}: ${String(detail.reason ?? event['detail-type'] ?? 'no reason given')}`);
   const reports = await Promise.allSettled(agents.map((agent) => api.send<StopReport>('POST', `/agents/${encodeURIComponent(agent)}/disable`, { reason })));
   const unproven = reports.filter((report) => report.status === 'rejected' || report.value.outcome !== 'proven').length;
   // The rule asks again, and stopping what is stopped is looking again.
   if (unproven > 0) throw new Error(`StopUnproven: ${unproven} of ${agents.length} agents are not proven to be stopped; the log says which lever`);
   return { stopped: agents };
 }
+
+/** A reason may quote what an agent wrote, which must not keep the agent from being stopped. */
+const readable = (text: string): string => Array.from(text).slice(0, 1_000).join('').replaceAll(/[\p{Cc}\p{Cs}]/gu, ' ');

@@ -103,6 +103,30 @@ describe('a stopped agent', () => {
     expect((await superuser.query("select count(*)::int as open from pg_roles r join controls.login l on l.login = r.rolname where l.agent = 'canary' and r.rolcanlogin")).rows).toEqual([{ open: 0 }]);
   });
 
+  it('has no rights in a session that was on its way when it was stopped', async () => {
+    const { user, password } = JSON.parse(runtime.secret('agent-controls/agent/canary').replace('"username"', '"user"')) as { user: string; password: string };
+    const { host, port, database } = runtime.file.postgres;
+    // Postgres asks early whether a login may log in, and shows the session late: between the two a client can make it wait.
+    const late = new Client({ host, port, database, user, password, options: '-c post_auth_delay=4' });
+    late.on('error', () => undefined);
+    const connected = late.connect().then(() => 'in', () => 'out');
+    await new Promise((later) => setTimeout(later, 500));
+    expect((await disable()).outcome).toBe('proven');
+    if (await connected === 'in') await expect(late.query('select id from marks')).rejects.toThrow(/permission denied|terminat/);
+    await late.end().catch(() => undefined);
+  });
+
+  it('is told nothing again: neither what it read nor what it was answered', async () => {
+    const run = await start();
+    const read = (): ReturnType<Run['call']> => run.call('read_marks', { columns: ['id'] }, { callId: 'again', reason: 'look' });
+    const held = await mark(run);
+    expect((await read()).verdict).toBe('permit');
+    await superuser.query("update controls.agent set enabled = false where name = 'canary'"); // the gate alone, without what IAM does
+    expect(await code(read())).toBe('AgentDisabled');
+    expect(held.verdict === 'hold' && await code(run.hold(held.holdId))).toBe('HoldUnknown');
+    await superuser.query("update controls.agent set enabled = true where name = 'canary'");
+  });
+
   it('is looked at again: what was not proven then may be now', async () => {
     await disable();
     expect(states(await (await as('rita')).ask<Report>('GET', '/agents/canary/stop'))).toEqual(ALL);
@@ -161,6 +185,49 @@ describe('a stop', () => {
     expect((await superuser.query('select count(*)::int as made from marks')).rows[0]).not.toEqual({ made: 0 });
   }, 180_000);
 
+  it('is not kept by a deploy, by a lock on a run, or by a call that was just decided', async () => {
+    const run = await start();
+    const { host, port, database, superuser: user, password } = runtime.file.postgres;
+    const other = new Client({ host, port, database, user, password });
+    await other.connect();
+    const { rows: [owner] } = await other.query<{ name: string }>('select pg_get_userbyid(datdba) as name from pg_database where datname = current_database()');
+    await other.query(`set role "${owner?.name ?? ''}"`); // as the registrar
+    await other.query('begin');
+    await other.query("select controls.ensure_login(login, 'agent-controls-agent-canary', null, null, 'canary') from controls.login where agent = 'canary'");
+    await other.query('select from controls.run where run_id = $1 for update', [run.runId]);
+    setTimeout(() => void other.query('commit').then(() => other.end()), 7_000);
+    const report = await disable();
+    expect((await superuser.query("select enabled from controls.agent where name = 'canary'")).rows).toEqual([{ enabled: false }]);
+    expect(report.levers.find(({ lever }) => lever === 'gate')?.state).toBe('proven');
+    expect(states(await (await as('rita')).ask<Report>('GET', '/agents/canary/stop'))).toEqual(ALL);
+  });
+
+  it('ends with what it stopped: an approval from before runs nothing after the comeback', async () => {
+    const run = await start();
+    const held = await mark(run);
+    if (held.verdict !== 'hold') throw new Error(JSON.stringify(held));
+    const hold = await runtime.hold(held.holdId);
+    await disable();
+    // As a call that was decided before the stop and written after it would leave it.
+    await superuser.query("update hold.hold set status = 'pending' where hold_id = $1", [held.holdId]);
+    await superuser.query("update gate.call set status = 'held' where decision_id = $1", [held.decisionId]);
+    await enable('rita');
+    await enable('sam');
+    await runtime.approver('lea', { groups: ['leads'] }).approve(hold, 'fine').catch(() => undefined);
+    const claimed = (await superuser.query<{ claim: string }>('select hold.claim($1)::text as claim', [held.holdId])).rows[0]?.claim ?? '';
+    expect(JSON.parse(claimed)).toEqual({ refused: 'RunStopped' });
+    await superuser.query("update hold.hold set status = 'cancelled' where hold_id = $1", [held.holdId]);
+  });
+
+  it('lets no call through that was on its way', async () => {
+    const run = await start();
+    const { rows: [bound] } = await superuser.query<{ principal_id: string; compiled: string }>("select principal_id, compiled from controls.run r join controls.scope s using (agent, card_digest) where run_id = $1", [run.runId]);
+    await disable();
+    const [ruleId, rule] = Object.entries((JSON.parse(bound?.compiled ?? '{}') as { rules: Record<string, object> }).rules).find(([id]) => id.includes('/call/')) ?? [];
+    const { rows: [answer] } = await superuser.query<{ answer: string }>('select gate.commit_call($1) as answer', [JSON.stringify({ principal: bound?.principal_id, callId: 'late', action: 'mark', verdict: 'hold', ruleId, rule, reasons: '[]', output: '{}', inputs: '{}' })]);
+    expect(JSON.parse(answer?.answer ?? '{}')).toMatchObject({ verdict: 'deny', reasons: [expect.stringMatching(/^AgentDisabled/)] });
+  });
+
   it('says what it could not prove when the database is away, and pulls the other levers', async () => {
     await superuser.query("alter role \"agent-controls-kill-a\" nologin");
     await superuser.query("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'agent-controls-kill-a'");
@@ -182,7 +249,7 @@ describe('a stop', () => {
   });
 
   it('comes of an event that names the agent', async () => {
-    await runtime.invoke('agent-controls-kill-trigger', { source: 'agent-controls', 'detail-type': 'agent misbehaves', detail: { agent: 'canary', reason: 'too much' } });
+    await runtime.invoke('agent-controls-kill-trigger', { source: 'agent-controls', 'detail-type': 'agent misbehaves', detail: { agent: 'canary', reason: `the agent wrote \u001b[31m\u0000 ${'x'.repeat(970)}😀😀😀 \ud83d` } });
     expect((await superuser.query("select enabled from controls.agent where name = 'canary'")).rows).toEqual([{ enabled: false }]);
     const { failed } = await runtime.invoke('agent-controls-kill-trigger', { routeKey: 'POST /agents/{agent}/enable', pathParameters: { agent: 'canary' }, detail: {} });
     expect(failed).toBe(true);
