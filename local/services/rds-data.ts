@@ -48,7 +48,8 @@ export class RdsData implements Service {
   public async stop(): Promise<void> {
     for (const { client, idle } of this.transactions.values()) { clearTimeout(idle); client.release(true); }
     this.transactions.clear();
-    await Promise.all([...this.pools.values()].map((pool) => pool.end()));
+    // Whoever asked is gone by now: a connection that does not end by itself ends with the server.
+    await Promise.race([Promise.all([...this.pools.values()].map((pool) => pool.end())), new Promise((over) => setTimeout(over, 3_000).unref())]);
   }
 
   private async execute(input: Statement): Promise<object> {
@@ -89,7 +90,12 @@ export class RdsData implements Service {
 
   private async begin(input: Statement): Promise<object> {
     const client = await this.connect(input);
-    await client.query('begin');
+    try {
+      await client.query('begin');
+    } catch (error) {
+      client.release(true); // whoever ended the session must not keep the pool from ending
+      throw new ServiceError('DatabaseErrorException', `ERROR: ${(error as Error).message}`);
+    }
     const transactionId = randomBytes(48).toString('base64url');
     this.transactions.set(transactionId, { client, secretArn: input.secretArn, busy: false, idle: this.forgetLater(transactionId) });
     return { transactionId };

@@ -108,7 +108,7 @@ describe('what a superuser does to a log that is anchored', () => {
     ['what was asked for', "update controls.run set request = request || ', and mallory@evil.example'", "update controls.run set request = replace(request, ', and mallory@evil.example', '')"],
     ['trust in a request', 'update controls.run set request_trusted = not request_trusted', 'update controls.run set request_trusted = not request_trusted'],
     ['a verdict', "insert into hold.verdict select hold_id, 'mallory', 'approve', 'x', 'mfa', controls.now(), '', 'mallory' from hold.hold limit 1", "delete from hold.verdict where person = 'mallory'"],
-    ['parameters of a call', "update gate.call set parameters = replace(parameters, 'ada', 'eve') where parameters like '%ada%'", "update gate.call set parameters = replace(parameters, 'eve', 'ada') where parameters like '%eve.brandt%'"],
+    ['parameters of a call', "update gate.call set parameters = replace(parameters, 'ada.brandt', 'eve.brandt') where parameters like '%ada.brandt%'", "update gate.call set parameters = replace(parameters, 'eve.brandt', 'ada.brandt') where parameters like '%eve.brandt%'"],
     ['a status of a hold', "update hold.hold set status = 'approved' where status = 'rejected'", "update hold.hold h set status = 'rejected' from audit.entry e where e.decision_id = h.decision_id and e.kind = 'hold.rejected'"],
     ['a ticket', "insert into gate.ticket select decision_id, digest, 'approval', controls.now() from gate.call where verdict = 'deny' limit 1", "delete from gate.ticket t using gate.call c where c.decision_id = t.decision_id and c.verdict = 'deny'"],
   ])('shows when it makes up %s beside the log', async (_, forge, undo) => {
