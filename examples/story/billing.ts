@@ -27,8 +27,10 @@ export async function billing(runtime: LocalRuntime, { tell, note }: Scene): Pro
   const high = await refund(50_000, large);
   note('proposes 500.00, which two people must agree to the same day', 'hold: TierAsksPeople', verdict(high));
   if (high.verdict === 'hold') {
-    await runtime.approver('fay', { groups: ['payments-leads'] }).approve(await runtime.hold(high.holdId), 'I called them');
-    note('fay approves it; it waits for a second person', 'pending', (await run.hold(high.holdId)).status);
+    // On the page, as whoever opens it next: all who approve one hold sign in the same way.
+    const { digest } = await runtime.hold(high.holdId);
+    await (await runtime.visitor('fay', { groups: ['payments-leads'] })).ask('POST', `/approve/holds/${high.holdId}/verdict`, { verdict: 'approve', digest, reason: 'I called them' });
+    note('fay approves it on the page; it waits for a second person', 'pending', (await run.hold(high.holdId)).status);
   }
   note('reads customer.payment_method as its own login', 'permission denied for table customer', await asAgent(runtime, 'refunder', 'select payment_method from customer'));
   note('raises a charge as its own login', 'permission denied for table charges', await asAgent(runtime, 'refunder', 'update charges set amount = 1'));

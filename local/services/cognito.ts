@@ -114,7 +114,7 @@ export class Cognito implements Service {
   private form(query: URLSearchParams): Reply {
     const { groups } = this.clientOf(query);
     return html(`<h1>Sign in, on this machine</h1><p>Say who you are: nobody checks it here. Deployed, people sign in with a password and a code of their authenticator.</p>
-<form method="post"><p><label>Name <input name="name" required maxlength="40" pattern="[\\w.@+\\-]+" value="${xml([...this.users.keys()][0] ?? 'dana')}" autofocus></label></p>
+<form method="post"><p><label>Name <input name="name" required maxlength="40" pattern="[\\w.@+\\-]+" value="dana" autofocus></label></p>
 <fieldset><legend>Groups</legend>${[...groups].sort().map((group) => `<p><label><input type="checkbox" name="group" value="${xml(group)}" checked> ${xml(group)}</label></p>`).join('')}</fieldset><p><button>Sign in</button></p></form>`);
   }
 

@@ -134,6 +134,19 @@ describe('a call', () => {
   });
 });
 
+describe('what the story leaves open', () => {
+  it('is two holds that whoever opens the page can decide', async () => {
+    const dana = await runtime.visitor('dana', { groups: ['legal', 'payments-leads'] });
+    const { holds } = await dana.ask<{ holds: { holdId: string; action: string }[] }>('GET', '/approve/holds');
+    expect(holds.map(({ action }) => action).sort()).toEqual(['amend_contract', 'issue_refund']);
+    for (const { holdId } of holds) {
+      const { digest } = await dana.ask<{ digest: string }>('GET', `/approve/holds/${holdId}`);
+      expect(await dana.ask('POST', `/approve/holds/${holdId}/verdict`, { verdict: 'approve', digest, reason: 'fine' })).toEqual({ holdId, status: 'approved' });
+      expect(await runtime.until(async () => ((await dana.ask<{ outcome: string }>('GET', `/approve/holds/${holdId}`)).outcome === 'executed' ? 'executed' : undefined))).toBe('executed');
+    }
+  });
+});
+
 describe('an amount', () => {
   const charges = async (count: number): Promise<string[]> => {
     const { postgres } = runtime.file;
