@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   scope: async () => (await import('./commands/scope')).scopeCommand(),
   access: async () => (await import('./commands/access')).accessCommand(),
   agent: async () => (await import('./commands/agent')).agentCommand(),
+  rotate: async () => (await import('./commands/rotate')).rotateCommand(),
   rollback: async () => (await import('./commands/rollback')).rollbackCommand(),
   mcp: async () => (await import('./commands/mcp')).mcpCommand(),
   actions: async () => (await import('./commands/actions')).actionsCommand(),

@@ -23,3 +23,5 @@ export * from './identity/operator-role';
 export * from './identity/run-broker';
 export * from './kill/kill-switch';
 export * from './rollback/rollback';
+export * from './rotation/rotated-credential';
+export * from './rotation/rotation-schedule';

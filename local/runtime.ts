@@ -19,12 +19,14 @@ import { statusPage } from './page';
 import { Cognito } from './services/cognito';
 import { EventBus } from './services/event-bus';
 import { HttpApi } from './services/http-api';
-import { Iam, RolePoliciesFile } from './services/iam';
+import { AccessKeysFile, Iam, RolePoliciesFile } from './services/iam';
 import { KeysFile, Kms } from './services/kms';
 import { Lambda } from './services/lambda';
 import { ClusterAddress, RdsData } from './services/rds-data';
 import { S3 } from './services/s3';
-import { SecretsFile, SecretsManager } from './services/secrets-manager';
+import { SecretRotation } from './services/secret-rotation';
+import { SecretsFile, SecretStore } from './services/secret-store';
+import { SecretsManager } from './services/secrets-manager';
 import { Ses } from './services/ses';
 import { Ssm } from './services/ssm';
 import { StepFunctions } from './services/step-functions';
@@ -66,7 +68,7 @@ export class Runtime {
   }
 
   /** @internal */
-  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, private readonly principals: Principals, public readonly directory: Cognito, public readonly functions: LambdaHost, public readonly secrets: SecretsManager, public readonly stateMachines: StepFunctions, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
+  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, public readonly principals: Principals, public readonly directory: Cognito, public readonly functions: LambdaHost, public readonly secrets: SecretsManager, public readonly store: SecretStore, public readonly rotation: SecretRotation, public readonly stateMachines: StepFunctions, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
 
   /** What `local.json` says now. */
   public get file(): LocalFile { return this.latest(); }
@@ -94,6 +96,7 @@ interface Kept {
   readonly executions: Record<string, Execution>;
   readonly keys: KeysFile;
   rolePolicies: RolePoliciesFile;
+  accessKeys: AccessKeysFile;
 }
 
 async function boot(folder: string, options: RuntimeOptions, undo: (() => Promise<void> | void)[], close: () => Promise<void>): Promise<Runtime> {
@@ -113,10 +116,12 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const keyPolicies = new Map<string, PolicyDocument>();
   const buckets = new Map<string, string>();
   let changed = (): void => undefined;
-  const secrets = new SecretsManager(ACCOUNT, REGION, kept.secrets, () => { save(); changed(); }, (alias) => keyOf(keyAliases, keyPolicies, alias));
   let url = '';
   const functions = new LambdaHost(join(folder, 'logs'), (fn) => environmentOf(principals, fn, url));
   undo.push(() => functions.stop());
+  const store = new SecretStore(ACCOUNT, REGION, kept.secrets, () => { save(); changed(); }, () => clock.now());
+  const rotation = new SecretRotation(store, clock, functions);
+  const secrets = new SecretsManager(store, rotation, (alias) => keyOf(keyAliases, keyPolicies, alias));
   const stateMachines = new StepFunctions(kept.executions, save, functions, authoriser, clock);
   const cognito = new Cognito(ACCOUNT, REGION, () => url);
   const clusters = new Map<string, ClusterAddress>();
@@ -128,7 +133,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   let database = '';
 
   const account: Account = {
-    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
+    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, rotation, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
     routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;
@@ -148,7 +153,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
       if (superuser) await moveClock(superuser, clock.aheadMs);
     },
   };
-  const iam = new Iam(principals, (kept.rolePolicies ??= {}), save);
+  const iam = new Iam(principals, (kept.rolePolicies ??= {}), (kept.accessKeys ??= {}), save, clock);
   const sts = new Sts(principals, authoriser, clock);
   const pageToken = randomBytes(18).toString('base64url');
   const api = new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION);
@@ -156,7 +161,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
     principals, authoriser, clock, region: REGION, answers, pageToken,
     services: {
       sts, iam, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
-      s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION),
+      s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION, account.rules, functions),
       'execute-api': api, 'cognito-idp': cognito,
     },
     open: async (request) => await cognito.open(request) ?? api.open(request),
@@ -189,7 +194,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   };
   // The first call of a run should not pay for starting processes.
   for (const handler of ['broker', 'gate', 'executor', 'read']) functions.warm(`${file.resources.controlsName}-${handler}`);
-  return new Runtime(() => file, clock, superuser, authoriser, principals, cognito, functions, secrets, stateMachines, () => {
+  return new Runtime(() => file, clock, superuser, authoriser, principals, cognito, functions, secrets, store, rotation, stateMachines, () => {
     kept.clockAheadMs = clock.aheadMs;
     save();
   }, close);
@@ -218,7 +223,7 @@ function poolOf(postgres: PostgresServer, database: string, undo: (() => Promise
 
 function readKept(folder: string): Kept {
   const path = join(folder, 'state.json');
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { clockAheadMs: 0, secrets: {}, executions: {}, keys: {}, rolePolicies: {} };
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { clockAheadMs: 0, secrets: {}, executions: {}, keys: {}, rolePolicies: {}, accessKeys: {} };
 }
 
 function writeKept(folder: string, kept: Kept): void {

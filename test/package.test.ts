@@ -28,7 +28,7 @@ beforeAll(() => {
 
 describe('the package', () => {
   it('holds what it needs, and nothing of tests, examples or the evaluator', () => {
-    for (const path of ['dist/lib/index.js', 'dist/lib/index.d.ts', '.jsii', 'dist/lambda/gate/index.js', 'dist/lambda/gate/cedar_wasm_bg.wasm', 'dist/lambda/action/index.d.ts', 'dist/lambda/client/index.d.ts', 'dist/local/testing/index.d.ts', 'dist/local/testing/watchdog.cjs', 'dist/bin/agent-controls.js', 'bin/agent-controls.js', 'lambda/hold/window.asl.json', 'scope-card.schema.json', 'node_modules/yaml/package.json', 'node_modules/ajv/package.json', 'node_modules/canonicalize/package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
+    for (const path of ['dist/lib/index.js', 'dist/lib/index.d.ts', '.jsii', 'dist/lambda/gate/index.js', 'dist/lambda/gate/cedar_wasm_bg.wasm', 'dist/lambda/action/index.d.ts', 'dist/lambda/client/index.d.ts', 'dist/lambda/issuer/index.d.ts', 'dist/local/testing/index.d.ts', 'dist/local/testing/watchdog.cjs', 'dist/bin/agent-controls.js', 'bin/agent-controls.js', 'lambda/hold/window.asl.json', 'scope-card.schema.json', 'node_modules/yaml/package.json', 'node_modules/ajv/package.json', 'node_modules/canonicalize/package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']) {
       expect(existsSync(join(installed, path)), path).toBe(true);
     }
     expect(readdirSync(installed).sort()).not.toContain('test');

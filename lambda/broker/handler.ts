@@ -47,9 +47,9 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
   };
 }
 
-/** `POST /agents/{agent}/probe`: a session that belongs to no run, for the kill switch to see refused. It asks nothing of the database, which may be what is down. */
+/** `POST /agents/{agent}/probe`: a session that belongs to no run, for the kill switch and the rotation to see refused. It asks nothing of the database, which may be what is down. */
 async function probe(agent: string, { caller }: HttpRequest): Promise<HttpResponse> {
-  if (caller.roleName !== handlerName(required('CONTROLS_NAME'), 'kill')) throw new HttpError(403, 'NotTheKillSwitch', 'a session without a run is for the kill switch alone');
+  if (!['kill', 'rotate'].some((handler) => caller.roleName === handlerName(required('CONTROLS_NAME'), handler))) throw new HttpError(403, 'NotTheKillSwitch', 'a session without a run is for the kill switch and the rotation alone');
   const { Credentials } = await assume(agent, `probe-${randomUUID()}`, caller.sessionName, 900);
   return { status: 200, body: { credentials: { accessKeyId: Credentials?.AccessKeyId, secretAccessKey: Credentials?.SecretAccessKey, sessionToken: Credentials?.SessionToken } } };
 }

@@ -12,7 +12,8 @@ create table controls.migration (
 -- The one clock. No caller passes time; a local runtime replaces this function to move it.
 create function controls.now() returns timestamptz language sql volatile as 'select clock_timestamp()';
 
-create table controls.login (login text primary key, duty text, agent text, check ((duty is null) <> (agent is null)));
+-- `version` is the version of the secret whose password the login has; without one nobody can log in with it.
+create table controls.login (login text primary key, duty text, agent text, version text, check ((duty is null) <> (agent is null)));
 
 create table controls.tier (
   name text primary key, kind text not null check (kind in ('verify', 'human')), window_seconds int not null check (window_seconds between 60 and 604800),
@@ -60,23 +61,32 @@ begin
   end if;
 end $$;
 
--- A login that is a member of one such role. It gets a SCRAM verifier, so no password is sent or logged; it inherits the
--- role's rights and cannot become it, or anything it makes would be owned by the role.
-create function controls.ensure_login(p_login text, p_role text, p_verifier text, p_duty text, p_agent text) returns void language plpgsql as $$
+-- A login that is a member of one such role: it inherits the role's rights and cannot become it, or anything it makes would be owned by the role.
+-- It has no password until one is set, and one that it has stays. That of a stopped agent has no rights: two people give them back.
+create function controls.ensure_login(p_login text, p_role text, p_duty text, p_agent text) returns void language plpgsql as $$
 begin
   if not exists (select from pg_catalog.pg_roles where rolname = p_login) then
     execute format('create role %I nologin inherit', p_login);
   end if;
-  -- The one of a pair that no secret names yet has no verifier: it cannot log in. Neither can that of an agent that was stopped, however often it is deployed.
-  execute format('alter role %I %s connection limit %s password %L', p_login, case when p_verifier is null or exists (select from controls.agent a where a.name = p_agent and not a.enabled) then 'nologin' else 'login' end, case when p_agent is not null then 10 when p_duty in ('append', 'auditor') then 20 else 40 end, p_verifier);
-  if exists (select from controls.agent a where a.name = p_agent and not a.enabled) then
-    insert into controls.login values (p_login, p_duty, p_agent) on conflict (login) do nothing;
-    return; -- and it has no rights: two people give them back
-  end if;
+  insert into controls.login values (p_login, p_duty, p_agent, null) on conflict (login) do nothing;
+  if exists (select from controls.agent a where a.name = p_agent and not a.enabled) then return; end if;
+  execute format('alter role %I connection limit %s', p_login, case when p_agent is not null then 10 when p_duty in ('append', 'auditor') then 20 else 40 end);
   execute format('alter role %I set statement_timeout = %L', p_login, '20s');
   execute format('alter role %I set idle_in_transaction_session_timeout = %L', p_login, '60s');
   execute format('grant %I to %I with inherit true, set false', p_role, p_login);
-  insert into controls.login values (p_login, p_duty, p_agent) on conflict (login) do nothing;
+end $$;
+
+-- Gives a login the password of a version of its secret, as a SCRAM verifier, so that no password is sent or logged. A stopped agent stays out, whoever
+-- deploys or rotates: whether it is stopped cannot change meanwhile.
+create function controls.set_password(p_login text, p_verifier text, p_version text) returns void language plpgsql as $$
+declare
+  v_agent text := (select agent from controls.login where login = p_login);
+  v_enabled boolean := (select enabled from controls.agent where name = v_agent for key share);
+begin
+  if p_verifier !~ '^SCRAM-SHA-256\$' then raise exception 'VerifierInvalid' using errcode = '22023'; end if;
+  execute format('alter role %I %s password %L valid until %L', p_login, case when v_enabled is false then 'nologin' else 'login' end, p_verifier, 'infinity');
+  update controls.login set version = p_version where login = p_login;
+  if not found then raise exception 'LoginUnknown: %', p_login using errcode = '42704'; end if;
 end $$;
 
 -- Takes every right on tables, schemas and rows from a role, so that what follows is all it has.
@@ -182,6 +192,16 @@ begin
   delete from controls.login where login = p_login;
 end $$;
 
+-- Makes a login anew, without a password: a session that is still on its way in is that of a role that is no more.
+create function controls.renew_login(p_login text) returns void language plpgsql as $$
+declare
+  v_login controls.login := (select l from controls.login l where login = p_login);
+  v_controls text := (select value from controls.setting where name = 'controls_name');
+begin
+  perform controls.drop_login(p_login);
+  perform controls.ensure_login(p_login, v_controls || coalesce('-agent-' || v_login.agent, '-' || v_login.duty), v_login.duty, v_login.agent);
+end $$;
+
 -- Ends what an agent's logins can do from now on, for a removal that takes several steps.
 create function controls.close_logins(p_name text) returns void language plpgsql as $$
 declare
@@ -225,4 +245,4 @@ do $$ begin
   revoke create on schema public from public;
 end $$;
 
-select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}, {{name.rollback}}, {{name.reverse}}, {{name.kill}}]) name;
+select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}, {{name.rollback}}, {{name.reverse}}, {{name.kill}}, {{name.rotate}}]) name;

@@ -97,7 +97,7 @@ begin
 end $$;
 
 -- Brings an agent back under a fresh credential, asked for by two people. Asks both again: what this says is what counts.
-create function controls.bring_back(p_agent text, p_person text, p_reason text, p_login text, p_verifier text, p_role text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+create function controls.bring_back(p_agent text, p_person text, p_reason text, p_login text, p_verifier text, p_version text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_agent controls.agent;
   v_first controls.comeback;
@@ -109,7 +109,9 @@ begin
     or not exists (select from controls.login where login = p_login and agent = p_agent) then return json_build_object('refused', 'NotTwoPeople'); end if;
   delete from controls.comeback where agent = p_agent;
   update controls.agent set enabled = true where name = p_agent;
-  perform controls.ensure_login(login, p_role, case when login = p_login then p_verifier end, null, p_agent) from controls.login where agent = p_agent;
+  perform controls.renew_login(l) from unnest(array(select login from controls.login where agent = p_agent)) l;
+  perform controls.set_password(p_login, p_verifier, p_version);
+  delete from controls.rotation where name = 'agent/' || p_agent; -- one that was on its way is overtaken
   perform audit.chain(json_build_array(json_build_object('kind', 'agent.enabled', 'agent', p_agent, 'facts', json_build_object('people', json_build_array(v_first.person, p_person), 'login', p_login)::text,
     'inputs', audit.canonical(json_build_object('reasons', json_build_array(v_first.reason, p_reason))))));
   return json_build_object('enabled', true);

@@ -45,6 +45,9 @@ export const Rollback = v.strictObject({
 /** `POST /agents/{agent}/disable` and `POST /agents/{agent}/enable` */
 export const Reasoned = v.strictObject({ reason: v.pipe(plainText(2_000), v.minLength(1)) });
 
+/** `POST /rotations` */
+export const ReplaceCredential = v.strictObject({ credential: v.pipe(plainText(400), v.minLength(1)), leaked: v.boolean(), reason: v.pipe(plainText(2_000), v.minLength(1)) });
+
 /** `POST /rollbacks/{rollbackId}/reversals/{reversalId}`: what a person found out where nobody knew. */
 export const Resolved = v.strictObject({ status: v.picklist(['reversed', 'failed']), reason: v.pipe(plainText(2_000), v.minLength(1)) });
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { arg, callFunction, required } from '../database/connection';
+import { arg, callFunction } from '../database/connection';
 import { scramVerifier } from '../registrar/scram';
-import { agentRoleName } from '../../lib/scope/names';
 import { deny, NOTHING, nothingBefore } from './sessions';
 
 /** What came of asking for an agent back. */
@@ -21,10 +20,10 @@ export async function comeBack(agent: string, person: string, reason: string): P
   if (asked.refused !== undefined || asked.waits) return asked;
   const password = randomBytes(30).toString('base64url');
   const { PutSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
-  await new SecretsManagerClient({}).send(new PutSecretValueCommand({ SecretId: asked.secretArn, SecretString: JSON.stringify({ username: asked.login, password }), VersionStages: ['AWSCURRENT'] }));
+  const { VersionId } = await new SecretsManagerClient({}).send(new PutSecretValueCommand({ SecretId: asked.secretArn, SecretString: JSON.stringify({ username: asked.login, password }), VersionStages: ['AWSCURRENT'] }));
   await deny(agent, nothingBefore(new Date()));
   try {
-    const came = await callFunction<ComeBack>('controls.bring_back', { agent: arg.text(agent), person: arg.text(person), reason: arg.text(reason), login: arg.text(asked.login), verifier: arg.text(scramVerifier(password)), role: arg.text(agentRoleName(required('CONTROLS_NAME'), agent)) });
+    const came = await callFunction<ComeBack>('controls.bring_back', { agent: arg.text(agent), person: arg.text(person), reason: arg.text(reason), login: arg.text(asked.login), verifier: arg.text(scramVerifier(password)), version: arg.text(VersionId) });
     if (came.refused === undefined) return came;
     await deny(agent, NOTHING); // another stop came between
     return came;

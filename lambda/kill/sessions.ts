@@ -2,8 +2,8 @@ import { agentRoleName } from '../../lib/scope/names';
 import { Credentials, GateError, SignedApi } from '../client/signed-api';
 import { required } from '../database/connection';
 
-/** The one policy that is written to agents' roles at run time. CloudFormation does not know it, so a deploy leaves it. */
-const POLICY = 'stopped';
+/** Policies that are written to agents' roles at run time: by a stop, and after a leak. CloudFormation does not know them, so a deploy leaves them. */
+export type DenyName = 'stopped' | 'leaked';
 
 const denied = (when?: object): string => JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: '*', Resource: '*', ...(when ? { Condition: when } : {}) }] });
 
@@ -14,15 +14,15 @@ export const NOTHING = denied();
 export const nothingBefore = (time: Date): string => denied({ DateLessThan: { 'aws:TokenIssueTime': time.toISOString() } });
 
 /** Puts a deny on an agent's role. */
-export async function deny(agent: string, policy: string): Promise<void> {
+export async function deny(agent: string, policy: string, name: DenyName = 'stopped'): Promise<void> {
   const { IAMClient, PutRolePolicyCommand } = await import('@aws-sdk/client-iam');
-  await new IAMClient({}).send(new PutRolePolicyCommand({ RoleName: agentRoleName(required('CONTROLS_NAME'), agent), PolicyName: POLICY, PolicyDocument: policy }));
+  await new IAMClient({}).send(new PutRolePolicyCommand({ RoleName: agentRoleName(required('CONTROLS_NAME'), agent), PolicyName: name, PolicyDocument: policy }));
 }
 
-/** Whether an agent's role carries a deny, as IAM reads it back. */
+/** Whether a stopped agent's role carries its deny, as IAM reads it back. */
 export async function isDenied(agent: string): Promise<boolean> {
   const { GetRolePolicyCommand, IAMClient } = await import('@aws-sdk/client-iam');
-  const { PolicyDocument = '' } = await new IAMClient({}).send(new GetRolePolicyCommand({ RoleName: agentRoleName(required('CONTROLS_NAME'), agent), PolicyName: POLICY }));
+  const { PolicyDocument = '' } = await new IAMClient({}).send(new GetRolePolicyCommand({ RoleName: agentRoleName(required('CONTROLS_NAME'), agent), PolicyName: 'stopped' satisfies DenyName }));
   return decodeURIComponent(PolicyDocument) === NOTHING;
 }
 

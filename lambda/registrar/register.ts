@@ -20,8 +20,7 @@ export async function register(controlsName: string, stack: string, registration
   if (tiers) await transaction((run) => registerTiers(run, tiers));
   if (signers) await transaction((run) => registerSigners(run, signers, reviewGraceDays));
   for (const duty of registration.duties) {
-    const { username, password } = await credential(dutySecretName(controlsName, duty));
-    await transaction((run) => ensureLogins(run, username, [dutyLogin(controlsName, duty, 'a'), dutyLogin(controlsName, duty, 'b')], dutyRole(controlsName, duty), password, { duty }));
+    await transaction((run) => ensureLogins(run, dutySecretName(controlsName, duty), [dutyLogin(controlsName, duty, 'a'), dutyLogin(controlsName, duty, 'b')], dutyRole(controlsName, duty), { duty }));
   }
   for (const action of registration.actions) {
     const { manifest, functionName, bundleDigest } = action;
@@ -94,7 +93,6 @@ async function registerTiers(run: Run, tiers: readonly Tier[]): Promise<void> {
 }
 
 async function registerAgent(controlsName: string, stack: string, { card, environment, approval }: AgentRegistration): Promise<void> {
-  const { username, password, arn } = await credential(agentSecretName(controlsName, card.agent));
   const compiled = await transaction(async (run) => {
     const manifests = (await run('select manifest from controls.action')).map(({ manifest }) => JSON.parse(String(manifest)) as Manifest);
     const tiers = (await run(TIERS)).map((row): Tier => ({
@@ -104,7 +102,7 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
     const signers = (await run('select name, public_key, security from controls.signer')).map((row): CardSigner => ({ name: String(row.name), publicKey: String(row.public_key), security: row.security === true }));
     const scope = compile({ card, environment, manifests, tiers });
     await run('select controls.demand_closed()::text');
-    await ensureLogins(run, username, [agentLogin(controlsName, card.agent, 'a'), agentLogin(controlsName, card.agent, 'b')], agentRoleName(controlsName, card.agent), password, { agent: card.agent });
+    const { arn } = await ensureLogins(run, agentSecretName(controlsName, card.agent), [agentLogin(controlsName, card.agent, 'a'), agentLogin(controlsName, card.agent, 'b')], agentRoleName(controlsName, card.agent), { agent: card.agent });
     for (const statement of compileSql(scope, controlsName)) await run(statement.startsWith('select ') ? `${statement}::text` : statement);
     const { signed, faults } = approvalState({ card, manifests, tiers }, approval ?? undefined, signers);
     // A signature under another card that came later took this one back.
@@ -128,28 +126,29 @@ async function registerAgent(controlsName: string, stack: string, { card, enviro
 }
 
 /**
- * Makes both logins of a pair, members of the one role that has the rights, so rights never follow a password. The one that the secret names
- * gets its password; the other gets one when the secret is rotated, and until then cannot log in.
+ * Makes both logins of a pair, members of the one role that has the rights, so rights never follow a password. A password is set where there is
+ * none, and where the secret and the database went apart, as after a restore: a deploy that is late must not bring an old one back, so the secret is
+ * read again while the login's row is locked.
  */
-async function ensureLogins(run: Run, current: string, pair: readonly string[], role: string, password: string, of: { readonly duty?: string; readonly agent?: string }): Promise<void> {
-  if (!pair.includes(current)) throw new ControlsError('LoginShared', `the secret of ${of.agent ?? of.duty ?? ''} holds the login ${current}, which is not its own; restore the secret`);
+async function ensureLogins(run: Run, secretName: string, pair: readonly string[], role: string, of: { readonly duty?: string; readonly agent?: string }): Promise<{ arn: string }> {
   await run('select controls.ensure_role(:role)::text', { role });
-  for (const login of pair) {
-    const known = (await run('select 1 from controls.login where login = :login', { login })).length > 0;
-    if (known && login !== current) continue; // its password, if it has one, is the rotation's
-    await run('select controls.ensure_login(:login, :role, :verifier, :duty, :agent)::text', { login, role, verifier: login === current ? scramVerifier(password) : null, duty: of.duty ?? null, agent: of.agent ?? null });
-  }
+  for (const login of pair) await run('select controls.ensure_login(:login, :role, :duty, :agent)::text', { login, role, duty: of.duty ?? null, agent: of.agent ?? null });
+  const known = new Map((await run('select login, version from controls.login where login = any (array[:a, :b]) order by login for update', { a: pair[0] as string, b: pair[1] as string })).map(({ login, version }) => [String(login), version]));
+  const { username, password, version, arn } = await credential(secretName);
+  if (!known.has(username)) throw new ControlsError('LoginShared', `the secret of ${of.agent ?? of.duty ?? ''} holds the login ${username}, which is not its own; restore the secret`);
+  if (known.get(username) !== version) await run('select controls.set_password(:login, :verifier, :version)::text', { login: username, verifier: scramVerifier(password), version });
+  return { arn };
 }
 
 async function entry(run: Run, kind: string, agent: string | null, facts: object): Promise<void> {
   await run('select audit.chain(:entries::json)::text', { entries: JSON.stringify([{ kind, agent, facts: canonicalJson(facts) }]) });
 }
 
-async function credential(secretName: string): Promise<{ username: string; password: string; arn: string }> {
-  const { SecretString, ARN } = await secrets.send(new GetSecretValueCommand({ SecretId: secretName }));
+async function credential(secretName: string): Promise<{ username: string; password: string; version: string; arn: string }> {
+  const { SecretString, ARN, VersionId } = await secrets.send(new GetSecretValueCommand({ SecretId: secretName }));
   const { username, password } = JSON.parse(SecretString ?? '{}') as { username?: string; password?: string };
-  if (username === undefined || password === undefined || ARN === undefined) throw new ControlsError('SecretInvalid', `${secretName} must hold username and password; restore its last version`);
-  return { username, password, arn: ARN };
+  if (username === undefined || password === undefined || ARN === undefined || VersionId === undefined) throw new ControlsError('SecretInvalid', `${secretName} must hold username and password; restore its last version`);
+  return { username, password, version: VersionId, arn: ARN };
 }
 
 async function putScope(secretName: string, scope: string): Promise<void> {

@@ -70,7 +70,7 @@ interface Scene extends Plane {
 
 /** What rules tell handlers: uses of the break-glass role, that a day is over, and which agent to stop. Any other event could be made up to look like a person's request. */
 function expected(handler: string, input: unknown): boolean {
-  return handler === 'kill-trigger' || (handler === 'witness' ? input === undefined : handler === 'keeper' && input === '{"job":"daily"}');
+  return handler === 'kill-trigger' || handler === 'rotate' || (handler === 'witness' ? input === undefined : handler === 'keeper' && input === '{"job":"daily"}');
 }
 
 /** Every way around the gate that a deployment opens to an agent, to its program, or to anybody but the handlers. */
@@ -201,7 +201,7 @@ function dangersOf(controlsName: string, api: string, who: string, stranger: boo
 }
 
 /** Services that may invoke handlers, and which: nobody invokes an action but the executor. */
-const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide|keeper|kill|rollback)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^(witness|keeper|kill-trigger)$/]]);
+const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide|keeper|kill|rollback|rotate)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^(witness|keeper|kill-trigger|rotate)$/]]);
 
 /** Ways to handlers, actions and secrets that no role has to take. */
 function ofResource({ controlsName, api, page, resources }: Scene, resource: AppResource): Finding[] {

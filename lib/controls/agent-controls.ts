@@ -26,6 +26,8 @@ import { personWithMfa } from '../identity/person-trust';
 import { IRunBroker, RunBroker } from '../identity/run-broker';
 import { KillSwitch } from '../kill/kill-switch';
 import { Rollback } from '../rollback/rollback';
+import { RotatedCredential } from '../rotation/rotated-credential';
+import { IRotationSchedule, RotationSchedule } from '../rotation/rotation-schedule';
 import { auditorRoleName, dutySecretName, handlerName, parameterName, privacyRoleName, responderRoleName } from '../scope/names';
 
 /** A whole control plane, here or in another app. */
@@ -42,6 +44,8 @@ export interface IAgentControls extends IResource {
   readonly broker: IRunBroker;
   /** Its gate. */
   readonly gate: IToolGate;
+  /** Its rotation schedule. */
+  readonly rotation: IRotationSchedule;
   /** Adds an agent below this construct, so in its stack. In another stack use `new AgentIdentity(stack, ...)`. */
   addAgent(id: string, options: AddAgentOptions): AgentIdentity;
   /** Adds an action below this construct, so in its stack. In another stack use `new AgentAction(stack, ...)`. */
@@ -96,6 +100,12 @@ export interface AgentControlsProps {
   readonly imageRetention?: Duration;
   /** From how many decisions on a rollback is held for people, see `RollbackProps.bulkFrom`. @default 10 */
   readonly rollbackBulkFrom?: number;
+  /** Longest time between two rotations of a credential, see `RotationScheduleProps.every`. @default Duration.days(30) */
+  readonly rotateEvery?: Duration;
+  /** Credentials that are rotated besides those of agents and handlers. @default - none */
+  readonly rotatedCredentials?: RotatedCredential[];
+  /** Where a rotation that failed or is late is announced. @default - `auditAlarmTopic` */
+  readonly rotationAlarmTopic?: sns.ITopic;
   /** Where a log that is late, altered or cannot be written is announced. @default - alarms exist, but tell nobody */
   readonly auditAlarmTopic?: sns.ITopic;
   /** What happens to the database. Signed statements and their key are retained whatever this says. @default RemovalPolicy.RETAIN */
@@ -120,6 +130,7 @@ export class AgentControls extends Resource implements IAgentControls {
   public readonly holdQueue: IHoldQueue;
   public readonly broker: IRunBroker;
   public readonly gate: IToolGate;
+  public readonly rotation: IRotationSchedule;
   /** Address of the API that agents and programs talk to; that of the page is `approvalPage.url`. */
   public readonly url: string;
   /** Where holds are announced: subscribe mail, chat, a queue. */
@@ -167,6 +178,8 @@ export class AgentControls extends Resource implements IAgentControls {
     this.rollback.grantRollback(this.responderRole);
     this.killSwitch = new KillSwitch(this, 'KillSwitch', { gate: this.gate });
     this.killSwitch.grantDisable(this.responderRole);
+    this.rotation = new RotationSchedule(this, 'Rotation', { broker, every: props.rotateEvery, credentials: props.rotatedCredentials, alarmTopic: props.rotationAlarmTopic ?? props.auditAlarmTopic });
+    this.rotation.grantRotateLeaked(this.responderRole);
     // The command line finds the log by the name of the control plane.
     for (const role of [this.auditorRole, this.privacyRole, this.responderRole]) role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
   }
@@ -176,7 +189,7 @@ export class AgentControls extends Resource implements IAgentControls {
     for (const { call } of options.card._card.scopes) {
       for (const group of (call ?? []).flatMap(({ approval }) => approval.approvers ?? [])) this.queue._approverRole(Approver.group(group));
     }
-    return new AgentIdentity(this, id, { broker: this.broker, environment: this.environment, ...options });
+    return new AgentIdentity(this, id, { broker: this.broker, rotation: this.rotation, environment: this.environment, ...options });
   }
 
   public addAction(id: string, options: AddActionOptions): AgentAction {
@@ -198,6 +211,7 @@ class ImportedAgentControls extends Resource implements IAgentControls {
   public readonly holdQueue: IHoldQueue;
   public readonly broker: IRunBroker;
   public readonly gate: IToolGate;
+  public readonly rotation: IRotationSchedule;
 
   constructor(scope: Construct, id: string, controlsName: string) {
     super(scope, id);
@@ -210,10 +224,11 @@ class ImportedAgentControls extends Resource implements IAgentControls {
     this.broker = RunBroker.fromRunBrokerAttributes(this, 'Broker', { auditLog: this.auditLog, roleArn: role('broker'), apiId: read('api-id') });
     this.holdQueue = HoldQueue.fromHoldQueueAttributes(this, 'Holds', { auditLog: this.auditLog, stateMachineArn: Stack.of(this).formatArn({ service: 'states', resource: 'stateMachine', resourceName: `${controlsName}-hold-window`, arnFormat: ArnFormat.COLON_RESOURCE_NAME }), executorRoleArn: role('executor') });
     this.gate = ToolGate.fromToolGateAttributes(this, 'Gate', { broker: this.broker, holdQueue: this.holdQueue });
+    this.rotation = RotationSchedule.fromRotationScheduleAttributes(this, 'Rotation', { broker: this.broker });
   }
 
   public addAgent(id: string, options: AddAgentOptions): AgentIdentity {
-    return new AgentIdentity(this, id, { broker: this.broker, ...options });
+    return new AgentIdentity(this, id, { broker: this.broker, rotation: this.rotation, ...options });
   }
 
   public addAction(id: string, options: AddActionOptions): AgentAction {

@@ -3,6 +3,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct } from 'constructs';
+import { AppIndex } from '../registration/app-index';
 import { StackRegistration } from '../registration/stack-registration';
 import { Duty, dutyLogin, dutySecretName } from '../scope/names';
 import { grantDataApi, grantDecrypt } from './access';
@@ -23,6 +24,7 @@ export class DutyLogin extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     StackRegistration.of(this, database).addDuty(duty, this.secret);
+    AppIndex.of(this).addDuty(database.controlsName, { scope: this, secretArn: this.secret.secretArn });
   }
 
   /** Lets `grantee` run statements as this login, and as no other. */

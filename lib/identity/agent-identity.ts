@@ -15,6 +15,8 @@ import { compileAws } from '../scope/compile-aws';
 import { ControlsError } from '../scope/controls-error';
 import { Manifest } from '../scope/manifest';
 import { agentBoundaryName, agentLogin, agentPolicyName, agentRoleName, agentSecretName } from '../scope/names';
+import { IRotationSchedule } from '../rotation/rotation-schedule';
+import { addSchedule } from '../rotation/secret-schedule';
 import { IRunBroker } from './run-broker';
 
 /** One agent: a role, a secret and two alternating database logins that no other agent has. */
@@ -58,6 +60,12 @@ export interface AgentIdentityProps {
    * @default - the `AgentAction`s of this app; give `ActionCatalog.fromFile` when they are deployed by another
    */
   readonly catalog?: ActionCatalog;
+  /**
+   * Schedule that rotates its login.
+   *
+   * @default - none: synth warns (`AgentNotRotated`), and refuses where production data is
+   */
+  readonly rotation?: IRotationSchedule;
 }
 
 /** What another stack must know of an agent. */
@@ -162,6 +170,9 @@ export class AgentIdentity extends AgentIdentityBase {
     this.secret.applyRemovalPolicy(holdsProductionData(props.card._card, this.environment) ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY);
     this.secretArn = this.secret.ref;
     AppIndex.of(this).addAgent(controls, this.agentName, [this.role, this.secret]);
+    if (props.rotation) addSchedule(this, props.rotation, this.secret.ref);
+    else if (holdsProductionData(props.card._card, this.environment)) throw new ControlsError('AgentNotRotated', `${this.node.path}: the password of ${this.agentName} is never replaced, and it reads production data; give it a rotation`);
+    else Annotations.of(this).addWarningV2('cdk-agent-controls:AgentNotRotated', `the password of ${this.agentName} is never replaced; give it a rotation`);
     StackRegistration.of(this, database).addAgent({ card: props.card._card, environment: this.environment, approval: props.card._approval ?? null }, this.secret, (names) => this.faults(names), props.catalog?._manifests);
   }
 

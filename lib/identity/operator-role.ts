@@ -11,7 +11,7 @@ import { invokeArn } from '../gate/api-route';
 import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
 import { ControlsError, shown } from '../scope/controls-error';
-import { approverRoleName, breakGlassRoleName, handlerName, KILL_ROUTES, privacyRoleName, responderRoleName, ROLLBACK_ROUTES } from '../scope/names';
+import { approverRoleName, breakGlassRoleName, handlerName, KILL_ROUTES, privacyRoleName, responderRoleName, ROLLBACK_ROUTES, ROTATION_ROUTES } from '../scope/names';
 import { personWithMfa } from './person-trust';
 
 /** What a person does with the control plane. */
@@ -80,7 +80,7 @@ export class OperatorRole extends Resource {
     }
     if (duty === OperatorDuty.APPROVER || duty === OperatorDuty.BREAK_GLASS) mayInvoke(route('POST', '/approvals/*/verdict'), route('GET', '/approvals'), route('GET', '/approvals/*'));
     if (duty === OperatorDuty.PRIVACY) mayInvoke(...KEEPER_ROUTES.map(([, method, path]) => route(method, path)));
-    if (duty === OperatorDuty.RESPONDER) mayInvoke(...[...ROLLBACK_ROUTES, ...KILL_ROUTES].map(([method, path]) => route(method, path)));
+    if (duty === OperatorDuty.RESPONDER) mayInvoke(...[...ROLLBACK_ROUTES, ...KILL_ROUTES, ...ROTATION_ROUTES].map(([method, path]) => route(method, path)));
     if (duty === OperatorDuty.BREAK_GLASS) this.witness(gate, props.alarmTopic);
   }
 

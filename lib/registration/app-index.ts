@@ -1,7 +1,7 @@
 import { CfnResource, Stage } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
-import { IConstruct } from 'constructs';
+import { Construct, IConstruct } from 'constructs';
 import { bypasses } from '../access/bypass';
 import { resourcesOfTree } from '../access/resources';
 import { CardSigner } from '../scope/approval';
@@ -15,6 +15,9 @@ export interface QueueEntry {
   /** Groups that somebody can decide for. */
   approverGroups(): readonly string[];
 }
+
+/** The secret of a login, and where what belongs to it is made. */
+export interface DutySecret { readonly scope: Construct; readonly secretArn: string }
 
 const INDEXES = new WeakMap<IConstruct, AppIndex>();
 
@@ -39,6 +42,8 @@ export class AppIndex {
   private readonly planes = new Set<string>();
   private readonly agents = new Map<string, string[]>();
   private readonly vouched = new Set<CfnResource>();
+  private readonly duties = new Map<string, DutySecret[]>();
+  private readonly onDuty = new Map<string, (secret: DutySecret) => void>();
 
   private constructor(private readonly stage: IConstruct) {
     stage.node.addValidation({ validate: () => this.bypasses() });
@@ -53,6 +58,18 @@ export class AppIndex {
     const known = this.agents.get(controlsName);
     if (known) known.push(name);
     else this.agents.set(controlsName, [name]);
+  }
+
+  /** A login of the control plane's own, for whatever looks after all of them, whichever is made first. */
+  public addDuty(controlsName: string, secret: DutySecret): void {
+    this.duties.set(controlsName, [...this.duties.get(controlsName) ?? [], secret]);
+    this.onDuty.get(controlsName)?.(secret);
+  }
+
+  /** Tells `look` every login of the control plane's own, those to come included. */
+  public eachDuty(controlsName: string, look: (secret: DutySecret) => void): void {
+    this.onDuty.set(controlsName, look);
+    this.duties.get(controlsName)?.forEach(look);
   }
 
   /** Every way around the gate that the stage opens. */

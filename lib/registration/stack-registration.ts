@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CustomResource, Duration, FileAssetPackaging, Lazy, Stack, Stage } from 'aws-cdk-lib';
+import { CfnResource, CustomResource, Duration, FileAssetPackaging, Lazy, Stack, Stage } from 'aws-cdk-lib';
 import { Construct, IConstruct, IDependable } from 'constructs';
 import { canonicalJson } from '../scope/canonical-json';
 import { CardSigner } from '../scope/approval';
@@ -63,6 +63,9 @@ export class StackRegistration extends Construct {
 
   /** Registers after `migration`: tables and roles must be there. */
   public after(migration: IDependable): void { this.resource.node.addDependency(migration); }
+
+  /** Makes `resource` only once what the stack declares is registered. */
+  public before(resource: CfnResource): void { resource.addResourceDependency(this.resource.node.defaultChild as CfnResource); }
 
   public addTiers(tiers: readonly Tier[]): void { this.tiers = tiers; }
 

@@ -4,7 +4,7 @@
  */
 
 /** Handlers that have a Postgres login of their own, and people who read. */
-export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper', 'rollback', 'reverse', 'kill'] as const;
+export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper', 'rollback', 'reverse', 'kill', 'rotate'] as const;
 export type Duty = (typeof DUTIES)[number];
 
 /** IAM role of an agent, and the Postgres role that holds its grants. */
@@ -48,6 +48,12 @@ export const RUN_ROUTES = [['POST', '/calls'], ['GET', '/holds/*'], ['GET', '/to
 
 /** Routes by which agents are stopped, and brought back. */
 export const KILL_ROUTES = [['GET', '/agents'], ['POST', '/agents/*/disable'], ['GET', '/agents/*/stop'], ['POST', '/agents/*/enable']] as const;
+
+/** Route by which people replace a credential. */
+export const ROTATION_ROUTES = [['POST', '/rotations']] as const;
+
+/** Event on the control plane's own bus that says that a credential leaked: `detail.credential` and `detail.reason`. */
+export const LEAK_EVENT = { source: 'agent-controls.leak', detailType: 'credential leaked' } as const;
 
 /** Routes that a responder may call. */
 export const ROLLBACK_ROUTES = [['POST', '/rollbacks'], ['GET', '/rollbacks/*'], ['POST', '/rollbacks/*/reversals/*'], ['POST', '/decisions/*/outcome']] as const;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { PolicyDocument, Role, stableId } from '../identity/principals';
 import { ruleOf } from '../services/event-bridge';
-import { generatedPassword } from '../services/secrets-manager';
+import { generatedPassword } from '../services/secret-store';
 import type { Account } from './account';
 
 /** A resource whose references are resolved. */
@@ -54,6 +54,7 @@ const TYPES: Readonly<Record<string, Provision>> = {
   },
   'AWS::IAM::Policy': (resource, account) => {
     const { PolicyName, PolicyDocument: policy, Roles = [] } = resource.properties;
+    for (const name of (resource.properties.Users ?? []) as string[]) account.principals.users.get(name)?.policies.push({ name: PolicyName as string, policy: policy as PolicyDocument });
     for (const name of Roles as string[]) account.principals.roles.get(name)?.policies.push({ name: PolicyName as string, policy: policy as PolicyDocument });
     return { ref: physical(resource) };
   },
@@ -75,6 +76,17 @@ const TYPES: Readonly<Record<string, Provision>> = {
       return generate.GenerateStringKey === undefined ? password : JSON.stringify({ ...(JSON.parse((generate.SecretStringTemplate as string | undefined) ?? '{}') as object), [generate.GenerateStringKey as string]: password });
     };
     return { ref: account.secrets.create((Name as string | undefined) ?? physical(resource), value, aliases) };
+  },
+  'AWS::SecretsManager::RotationSchedule': async (resource, account) => {
+    const { SecretId, RotationLambdaARN, RotationRules, RotateImmediatelyOnUpdate } = resource.properties;
+    if (RotateImmediatelyOnUpdate !== false) throw new Error(`${resource.logicalId}: the local runtime plays schedules that replace nothing at once: RotateImmediatelyOnUpdate must be false`);
+    await account.rotation.schedule(SecretId as string, RotationLambdaARN as string, RotationRules.ScheduleExpression as string);
+    return { ref: SecretId as string };
+  },
+  'AWS::IAM::User': (resource, account) => {
+    const name = (resource.properties.UserName as string | undefined) ?? physical(resource).slice(0, 64);
+    account.principals.users.set(name, { policies: [] });
+    return { ref: name, attributes: { Arn: `arn:aws:iam::${account.id}:user/${name}` } };
   },
   'AWS::KMS::Key': (resource, account) => {
     const id = stableId('', physical(resource)).toLowerCase();
@@ -99,8 +111,7 @@ const TYPES: Readonly<Record<string, Provision>> = {
     return { ref: properties.Name as string };
   },
   'AWS::Events::Rule': (resource, account) => {
-    // A bus of our own tells topics, and what it tells is kept where events land.
-    if (resource.properties.EventBusName === undefined) account.rules.push(ruleOf(resource.logicalId, resource.properties));
+    account.rules.push(ruleOf(resource.logicalId, resource.properties));
     return { ref: physical(resource), attributes: { Arn: arn(account, 'events', `rule/${physical(resource)}`) } };
   },
   'AWS::Events::EventBus': ({ properties: { Name } }, account) => ({ ref: Name as string, attributes: { Arn: arn(account, 'events', `event-bus/${String(Name)}`), Name } }),

@@ -42,6 +42,8 @@ export function stableId(prefix: string, name: string): string {
 /** Roles, users and open sessions of one account. */
 export class Principals {
   public readonly roles = new Map<string, Role>();
+  /** Users of the assembly. */
+  public readonly users = new Map<string, { readonly policies: { name: string; policy: PolicyDocument }[] }>();
   public readonly managedPolicies = new Map<string, PolicyDocument>();
   private readonly keys = new Map<string, Principal>();
 
@@ -55,6 +57,14 @@ export class Principals {
   public addUser(userName: string, policies: readonly { readonly name: string; readonly policy: PolicyDocument }[]): Principal {
     return this.add({ ...newKeys('ASIA'), arn: `arn:aws:iam::${this.account}:user/${userName}`, userId: stableId('AIDA', userName), userName, userPolicies: policies, mfa: true });
   }
+
+  /** A long-lived access key of a user of the assembly. */
+  public addAccessKey(userName: string, accessKeyId: string, secretAccessKey: string): Principal {
+    return this.add({ accessKeyId, secretAccessKey, sessionToken: undefined, arn: `arn:aws:iam::${this.account}:user/${userName}`, userId: stableId('AIDA', userName), userName, userPolicies: this.users.get(userName)?.policies ?? [], mfa: false });
+  }
+
+  /** Takes a key away. */
+  public forget(accessKeyId: string): void { this.keys.delete(accessKeyId); }
 
   /** A session of a role. */
   public addSession(role: Role, sessionName: string, more: { readonly sessionPolicy?: PolicyDocument; readonly expiresAt?: number; readonly mfa?: boolean } = {}): Principal {

@@ -40,7 +40,7 @@ export class RdsData implements Service {
     if (!Object.values(OPERATIONS).includes(name)) return undefined;
     const input = jsonOf<Statement>(request);
     // The Data API reads the secret as its caller.
-    const permissions: Permission[] = [{ action: `rds-data:${name}`, resource: input.resourceArn }, ...this.secrets.permissions(input.secretArn ?? '', 'get')];
+    const permissions: Permission[] = [{ action: `rds-data:${name}`, resource: input.resourceArn }, ...this.secrets.permissions(input.secretArn ?? '', 'GetSecretValue')];
     const run = { ExecuteStatement: () => this.execute(input), BeginTransaction: () => this.begin(input), CommitTransaction: () => this.end(input, 'commit'), RollbackTransaction: () => this.end(input, 'rollback') }[name] as () => Promise<object>;
     return { permissions, run: async () => ({ body: await run() }) };
   }
@@ -138,7 +138,14 @@ export class RdsData implements Service {
     } catch {
       throw new ServiceError('InvalidSecretException', 'the secret holds no username and password');
     }
-    const key = `${resourceArn} ${database ?? ''} ${login.username ?? ''} ${login.password ?? ''}`;
+    const user = `${resourceArn} ${database ?? ''} ${login.username ?? ''} `;
+    const key = `${user}${login.password ?? ''}`;
+    // Connections of a password that was replaced are not kept idle: a login may have few.
+    for (const [other, replaced] of this.pools) {
+      if (other === key || !other.startsWith(user)) continue;
+      this.pools.delete(other);
+      void replaced.end();
+    }
     const pool = this.pools.get(key) ?? new Pool({ ...cluster, user: login.username ?? '', password: login.password ?? '', database: database ?? 'postgres', max: 40, idleTimeoutMillis: 30_000, statement_timeout: STATEMENT_MS });
     if (!this.pools.has(key)) {
       pool.on('error', () => undefined); // an idle connection that the server closed is opened again

@@ -1,111 +1,107 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { PolicyDocument, stableId } from '../identity/principals';
+import type { PolicyDocument } from '../identity/principals';
 import type { Operation, Permission, Service, SignedRequest } from '../endpoint/operation';
 import { ServiceError } from '../endpoint/service-error';
 import { jsonOf, targetOf } from './protocol';
+import type { SecretRotation } from './secret-rotation';
+import type { Secret, SecretStore } from './secret-store';
 
-/** One secret: versions, and which stage points to which. */
-interface Secret {
-  readonly name: string;
-  readonly arn: string;
-  /** Aliases of the key that encrypts it; empty for the AWS managed key. */
-  keyAliases: readonly string[];
-  readonly versions: Record<string, string>;
-  readonly stages: Record<string, string>;
+interface Input {
+  readonly SecretId?: string; readonly Name?: string; readonly KmsKeyId?: string; readonly VersionStage?: string; readonly VersionId?: string; readonly SecretString?: string; readonly VersionStages?: readonly string[];
+  readonly ClientRequestToken?: string; readonly MoveToVersionId?: string; readonly RemoveFromVersionId?: string; readonly ForceDeleteWithoutRecovery?: boolean; readonly Filters?: readonly { readonly Key: string; readonly Values: readonly string[] }[];
 }
 
-/** Secrets, as the JSON file that keeps them over a restart. */
-export type SecretsFile = Record<string, Secret>;
+/** What encryption asks of the caller: reading a value takes the key's Decrypt, writing one its GenerateDataKey. */
+const KEY_ACTIONS: Readonly<Record<string, string>> = { GetSecretValue: 'kms:Decrypt', PutSecretValue: 'kms:GenerateDataKey', CreateSecret: 'kms:GenerateDataKey' };
 
-interface Named { readonly SecretId?: string; readonly VersionStage?: string; readonly VersionId?: string; readonly SecretString?: string; readonly VersionStages?: readonly string[] }
+const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1_000);
 
-/** Secrets Manager: GetSecretValue and PutSecretValue. */
+/** Secrets Manager: values by version and stage, and rotation by a function of the assembly. */
 export class SecretsManager implements Service {
   public readonly protocol = 'json';
 
-  /** @param save called after every change. */
-  public constructor(private readonly account: string, private readonly region: string, private readonly secrets: SecretsFile, private readonly save: (secrets: SecretsFile) => void, private readonly keyOf: (alias: string) => { readonly arn: string; readonly policy: PolicyDocument } | undefined) {}
+  public constructor(private readonly store: SecretStore, private readonly rotation: Pick<SecretRotation, 'isScheduled' | 'begin'>, private readonly keyOf: (alias: string) => { readonly arn: string; readonly policy: PolicyDocument } | undefined) {}
 
   public name(request: SignedRequest): string { return targetOf(request); }
 
   public operation(name: string, request: SignedRequest): Operation | undefined {
-    if (name !== 'GetSecretValue' && name !== 'PutSecretValue') return undefined;
-    const input = jsonOf<Named>(request);
-    const secret = this.find(input.SecretId ?? '');
-    const get = name === 'GetSecretValue';
+    const input = jsonOf<Input>(request);
+    const does = this.operations(input)[name];
+    if (!does) return undefined;
+    const permissions = name === 'ListSecrets' ? [{ action: 'secretsmanager:ListSecrets', resource: '*' }] : this.permissions(input.SecretId ?? input.Name ?? '', name, input.VersionStage, input.KmsKeyId);
+    return { permissions, run: () => ({ body: does() }) };
+  }
+
+  private operations(input: Input): Readonly<Record<string, (() => object) | undefined>> {
+    const { store } = this;
+    const secret = (): Secret => store.demand(input.SecretId ?? '');
+    const named = ({ arn, name }: Secret): { readonly ARN: string; readonly Name: string } => ({ ARN: arn, Name: name });
     return {
-      permissions: this.permissions(input.SecretId ?? '', get ? 'get' : 'put', input.VersionStage),
-      run: () => {
-        if (!secret) throw new ServiceError('ResourceNotFoundException', "Secrets Manager can't find the specified secret.");
-        return { body: get ? this.get(secret, input) : this.put(secret, input) };
+      GetSecretValue: () => {
+        const of = secret();
+        const { version, value, createdAt } = store.get(of, input.VersionStage, input.VersionId);
+        return { ...named(of), VersionId: version, SecretString: value, VersionStages: stagesOf(of, version), CreatedDate: seconds(createdAt) };
+      },
+      PutSecretValue: () => {
+        const of = secret();
+        return { ...named(of), VersionId: store.put(of, input.SecretString ?? '', input.VersionStages, input.ClientRequestToken), VersionStages: input.VersionStages };
+      },
+      UpdateSecretVersionStage: () => {
+        const of = secret();
+        store.move(of, input.VersionStage ?? '', input.MoveToVersionId, input.RemoveFromVersionId);
+        return named(of);
+      },
+      CreateSecret: () => named(store.add(input.Name ?? '', input.SecretString ?? '', input.KmsKeyId === undefined ? [] : [input.KmsKeyId])),
+      DeleteSecret: () => {
+        const of = secret();
+        if (input.ForceDeleteWithoutRecovery !== true) throw new ServiceError('InvalidParameterException', 'the local runtime deletes secrets at once: set ForceDeleteWithoutRecovery');
+        store.remove(of);
+        return named(of);
+      },
+      DescribeSecret: () => this.described(secret()),
+      ListSecrets: () => ({ SecretList: store.all.filter(({ name }) => (input.Filters ?? []).every(({ Key, Values }) => Key === 'name' && Values.some((prefix) => name.toLowerCase().startsWith(prefix.toLowerCase())))).map((of) => this.described(of)) }),
+      ListSecretVersionIds: () => {
+        const of = secret();
+        return { ...named(of), Versions: Object.entries(of.versions).map(([VersionId, { createdAt }]) => ({ VersionId, VersionStages: stagesOf(of, VersionId), CreatedDate: seconds(createdAt) })) };
+      },
+      RotateSecret: () => {
+        const of = secret();
+        return { ...named(of), VersionId: this.rotation.begin(of, input.ClientRequestToken) };
       },
     };
   }
 
-  /** What reading or writing a secret asks of the caller: the secret, and its key on the caller's behalf. */
-  public permissions(id: string, what: 'get' | 'put', stage?: string): Permission[] {
-    const secret = this.find(id);
-    const resource = secret?.arn ?? (id.startsWith('arn:') ? id : `arn:aws:secretsmanager:${this.region}:${this.account}:secret:${id}-000000`);
-    const context: Record<string, string> = what === 'get' && stage !== undefined ? { 'secretsmanager:VersionStage': stage } : {};
-    const own = { action: `secretsmanager:${what === 'get' ? 'GetSecretValue' : 'PutSecretValue'}`, resource, context };
-    const alias = secret?.keyAliases[0];
+  private described(of: Secret): object {
+    return {
+      ARN: of.arn, Name: of.name, CreatedDate: seconds(of.createdAt), RotationEnabled: this.rotation.isScheduled(of), LastRotatedDate: seconds(of.rotatedAt), NextRotationDate: seconds(of.nextRotationAt),
+      VersionIdsToStages: Object.fromEntries(Object.keys(of.versions).map((id) => [id, stagesOf(of, id)])),
+    };
+  }
+
+  /** What an operation asks of the caller: the secret, and its key on the caller's behalf. */
+  public permissions(id: string, operation: string, stage?: string, alias: string | undefined = this.store.find(id)?.keyAliases[0]): Permission[] {
+    const secret = this.store.find(id);
+    const resource = secret?.arn ?? (id.startsWith('arn:') ? id : this.store.arnOf(id));
+    const own: Permission = { action: `secretsmanager:${operation}`, resource, ...(operation === 'GetSecretValue' && stage !== undefined ? { context: { 'secretsmanager:VersionStage': stage } } : {}) };
     const key = alias === undefined ? undefined : this.keyOf(alias);
-    if (key === undefined || !secret) return [own];
-    return [own, { action: what === 'get' ? 'kms:Decrypt' : 'kms:GenerateDataKey', resource: key.arn, resourcePolicy: key.policy, context: { 'kms:ResourceAliases': [...secret.keyAliases], 'kms:ViaService': `secretsmanager.${this.region}.amazonaws.com` } }];
+    const action = KEY_ACTIONS[operation];
+    if (key === undefined || action === undefined) return [own];
+    return [own, { action, resource: key.arn, resourcePolicy: key.policy, context: { 'kms:ResourceAliases': [...secret?.keyAliases ?? [alias ?? '']], 'kms:ViaService': `secretsmanager.${resource.split(':')[3] ?? ''}.amazonaws.com` } }];
   }
 
   /** Makes a secret as CloudFormation does: a value is generated once, and a later deploy leaves it. */
   public create(name: string, value: () => string, keyAliases: readonly string[]): string {
-    const existing = this.secrets[name];
+    const existing = this.store.find(name);
     if (existing) {
       existing.keyAliases = keyAliases;
       return existing.arn;
     }
-    const secret: Secret = { name, arn: `arn:aws:secretsmanager:${this.region}:${this.account}:secret:${name}-${stableId('', name).slice(0, 6)}`, keyAliases, versions: {}, stages: {} };
-    this.secrets[name] = secret;
-    this.put(secret, { SecretString: value() });
-    return secret.arn;
+    return this.store.add(name, value(), keyAliases).arn;
   }
 
   /** The current value, for the parts of the runtime that stand for AWS itself. */
-  public current(id: string): string {
-    const secret = this.find(id);
-    if (!secret) throw new ServiceError('ResourceNotFoundException', `there is no secret ${id}`);
-    return secret.versions[secret.stages.AWSCURRENT ?? ''] ?? '';
-  }
+  public current(id: string): string { return this.store.get(this.store.demand(id)).value; }
 
-  public arnOf(id: string): string | undefined { return this.find(id)?.arn; }
-
-  private find(id: string): Secret | undefined {
-    return this.secrets[id] ?? Object.values(this.secrets).find(({ arn }) => arn === id || arn.slice(0, -7) === id);
-  }
-
-  private get(secret: Secret, { VersionStage: stage = 'AWSCURRENT', VersionId }: Named): object {
-    const version = secret.stages[stage];
-    if (VersionId !== undefined && VersionId !== version) throw new ServiceError('ResourceNotFoundException', 'the version does not have the stage; the local runtime reads versions by stage');
-    const value = version === undefined ? undefined : secret.versions[version];
-    if (version === undefined || value === undefined) throw new ServiceError('ResourceNotFoundException', `Secrets Manager can't find the specified secret value for staging label: ${stage}`);
-    return { ARN: secret.arn, Name: secret.name, VersionId: version, SecretString: value, VersionStages: Object.keys(secret.stages).filter((name) => secret.stages[name] === version) };
-  }
-
-  private put(secret: Secret, { SecretString = '', VersionStages = ['AWSCURRENT'] }: Named): object {
-    if (SecretString.length > 65_536) throw new ServiceError('InvalidParameterException', 'a secret has at most 65,536 characters');
-    const version = randomUUID();
-    secret.versions[version] = SecretString;
-    for (const stage of VersionStages) {
-      const before = secret.stages[stage];
-      if (stage === 'AWSCURRENT' && before !== undefined) secret.stages.AWSPREVIOUS = before;
-      secret.stages[stage] = version;
-    }
-    for (const id of Object.keys(secret.versions)) if (!Object.values(secret.stages).includes(id)) delete secret.versions[id];
-    this.save(this.secrets);
-    return { ARN: secret.arn, Name: secret.name, VersionId: version, VersionStages };
-  }
+  public arnOf(id: string): string | undefined { return this.store.find(id)?.arn; }
 }
 
-/** A password as `GenerateSecretString` makes it without punctuation. */
-export function generatedPassword(length: number): string {
-  let password = '';
-  while (password.length < length) password += randomBytes(length).toString('base64').replaceAll(/[^A-Za-z0-9]/g, '');
-  return password.slice(0, length);
-}
+function stagesOf({ stages }: Secret, version: string): string[] { return Object.keys(stages).filter((stage) => stages[stage] === version); }

@@ -99,7 +99,7 @@ describe('a stopped agent', () => {
 
   it('stays so when it is deployed again, and after a restart', async () => {
     await disable();
-    await superuser.query("select controls.ensure_login(login, 'agent-controls-agent-canary', 'SCRAM-SHA-256$4096:c2FsdA==$a:b', null, 'canary') from controls.login where agent = 'canary' limit 1");
+    await superuser.query("select controls.ensure_login(login, 'agent-controls-agent-canary', null, 'canary'), controls.set_password(login, 'SCRAM-SHA-256$4096:c2FsdA==$a:b', 'v') from controls.login where agent = 'canary' limit 1");
     expect((await superuser.query("select count(*)::int as open from pg_roles r join controls.login l on l.login = r.rolname where l.agent = 'canary' and r.rolcanlogin")).rows).toEqual([{ open: 0 }]);
   });
 
@@ -193,7 +193,7 @@ describe('a stop', () => {
     const { rows: [owner] } = await other.query<{ name: string }>('select pg_get_userbyid(datdba) as name from pg_database where datname = current_database()');
     await other.query(`set role "${owner?.name ?? ''}"`); // as the registrar
     await other.query('begin');
-    await other.query("select controls.ensure_login(login, 'agent-controls-agent-canary', null, null, 'canary') from controls.login where agent = 'canary'");
+    await other.query("select controls.ensure_login(login, 'agent-controls-agent-canary', null, 'canary') from controls.login where agent = 'canary'");
     await other.query('select from controls.run where run_id = $1 for update', [run.runId]);
     setTimeout(() => void other.query('commit').then(() => other.end()), 7_000);
     const report = await disable();

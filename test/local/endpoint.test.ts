@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data';
-import { GetSecretValueCommand, ListSecretsCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { GetRandomPasswordCommand, GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { IAMClient, ListRolesCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loneDataApi } from '../support/lone-data-api';
@@ -71,7 +71,7 @@ describe('a request', () => {
   });
 
   it('for an operation or a service that is not played is refused by name', async () => {
-    expect(await refusal(secrets(keys()).send(new ListSecretsCommand({})))).toMatch(/^UnknownOperation: the local runtime does not play secretsmanager:ListSecrets/);
+    expect(await refusal(secrets(keys()).send(new GetRandomPasswordCommand({})))).toMatch(/^UnknownOperation: the local runtime does not play secretsmanager:GetRandomPassword/);
     expect(await refusal(new IAMClient({ endpoint: api.url, region: 'us-east-1', credentials: keys(), maxAttempts: 1 }).send(new ListRolesCommand({})))).toMatch(/^UnknownService: .*does not play iam/);
   });
 });

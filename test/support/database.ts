@@ -49,7 +49,7 @@ export async function testDatabase(tables = ''): Promise<TestDatabase> {
   const owner = pool(ownerName, PASSWORD);
   await owner.query(tables);
   for (const migration of MIGRATIONS) for (const statement of migration.statements(controls)) await owner.query(statement);
-  const login = (name: string, role: string, duty: string | null, agent: string | null): Promise<unknown> => owner.query('select controls.ensure_role($2::text), controls.ensure_login($1, $2, $3, $4, $5)', [name, role, scramVerifier(PASSWORD), duty, agent]);
+  const login = (name: string, role: string, duty: string | null, agent: string | null): Promise<unknown> => owner.query("select controls.ensure_role($2::text), controls.ensure_login($1, $2, $3, $4), controls.set_password($1, $5, 'v1')", [name, role, duty, agent, scramVerifier(PASSWORD)]);
   for (const duty of DUTIES) await login(dutyLogin(controls, duty), dutyRole(controls, duty), duty, null);
   for (const { name, kind, windowSeconds, approvers, people, hours } of DEFAULT_TIERS) await owner.query('insert into controls.tier values ($1, $2, $3, $4, $5, false, $6)', [name, kind, windowSeconds, approvers, people, hours ? JSON.stringify(hours) : null]);
   afterAll(async () => { await Promise.all(pools.map((each) => each.end())); });

@@ -7,6 +7,7 @@ import { Authoriser } from '../../local/identity/authoriser';
 import { Principals } from '../../local/identity/principals';
 import { createDatabase } from '../../local/postgres/controls-database';
 import { RdsData } from '../../local/services/rds-data';
+import { SecretStore } from '../../local/services/secret-store';
 import { SecretsManager } from '../../local/services/secrets-manager';
 
 export const CLUSTER = 'arn:aws:rds:us-east-1:000000000000:cluster:lone';
@@ -16,7 +17,7 @@ export async function loneDataApi(): Promise<{ client: RDSDataClient; login: { r
   const database = `data_api_${process.pid}`;
   await createDatabase({ ...server, dataDir: '', stop: () => Promise.resolve() }, { database, owner: 'data_api_owner', password: 'secret' });
   const principals = new Principals('000000000000');
-  const secrets = new SecretsManager('000000000000', 'us-east-1', {}, () => undefined, () => undefined);
+  const secrets = new SecretsManager(new SecretStore('000000000000', 'us-east-1', {}, () => undefined, Date.now), { isScheduled: () => false, begin: () => '' }, () => undefined);
   const secretArn = secrets.create('own', () => JSON.stringify({ username: 'data_api_owner', password: 'secret' }), []);
   const otherSecretArn = secrets.create('other', () => JSON.stringify({ username: 'data_api_owner', password: 'wrong' }), []);
   const rdsData = new RdsData(new Map([[CLUSTER, { host: server.host, port: server.port }]]), secrets);

@@ -72,7 +72,7 @@ describe('what is watched', () => {
     const of = stack();
     new AgentControls(of, 'Controls');
     const whole = Template.fromStack(of);
-    whole.resourceCountIs('AWS::Logs::MetricFilter', 7);
+    whole.resourceCountIs('AWS::Logs::MetricFilter', 8);
     for (const handler of ['broker', 'gate', 'executor', 'expiry', 'decide']) whole.hasResourceProperties('AWS::Lambda::Function', { FunctionName: `agent-controls-${handler}`, Environment: { Variables: Match.objectLike({ CHECKPOINT_SECONDS: '240' }) } });
   });
 });

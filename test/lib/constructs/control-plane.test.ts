@@ -5,7 +5,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as rds from 'aws-cdk-lib/aws-rds';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ActionCatalog, ActionCode, AgentAction, AgentControls, AgentIdentity, Approver, AuditLogTable, ControlsCluster, ControlsDatabase, HoldQueue, HoldTier, RunBroker, ScopeCard, ToolGate } from '../../../lib';
+import { ActionCatalog, ActionCode, AgentAction, AgentControls, AgentIdentity, Approver, AuditLogTable, ControlsCluster, ControlsDatabase, HoldQueue, HoldTier, RotationSchedule, RunBroker, ScopeCard, ToolGate } from '../../../lib';
 import { card, ISSUE_REFUND, SEND_EMAIL } from '../../support/cards';
 import { action, short, stack } from '../../support/stack';
 
@@ -33,7 +33,7 @@ describe('a control plane with its defaults', () => {
   it('asks every caller of every route for a signature, but on the page, which asks for a token and has an API of its own', () => {
     const routes = Object.values(template.findResources('AWS::ApiGatewayV2::Route')).map(({ Properties }) => Properties as { AuthorizationType: string; RouteKey: string; ApiId: { Ref: string } });
     const keys = (type: string): string[] => routes.filter(({ AuthorizationType }) => AuthorizationType === type).map(({ RouteKey }) => RouteKey).sort();
-    expect(keys('AWS_IAM')).toEqual(['GET /agents', 'GET /agents/{agent}/stop', 'GET /approvals', 'GET /approvals/{holdId}', 'GET /holds/{holdId}', 'GET /legal-holds', 'GET /openapi.json', 'GET /rollbacks/{rollbackId}', 'GET /tools', 'POST /agents/{agent}/disable', 'POST /agents/{agent}/enable', 'POST /agents/{agent}/probe', 'POST /agents/{agent}/requests', 'POST /agents/{agent}/runs', 'POST /approvals/{holdId}/verdict', 'POST /calls', 'POST /changes', 'POST /checkpoints', 'POST /decisions/{decisionId}/outcome', 'POST /erasures', 'POST /legal-holds', 'POST /legal-holds/{legalHoldId}/release', 'POST /mcp', 'POST /rollbacks', 'POST /rollbacks/{rollbackId}/reversals/{reversalId}']);
+    expect(keys('AWS_IAM')).toEqual(['GET /agents', 'GET /agents/{agent}/stop', 'GET /approvals', 'GET /approvals/{holdId}', 'GET /holds/{holdId}', 'GET /legal-holds', 'GET /openapi.json', 'GET /rollbacks/{rollbackId}', 'GET /tools', 'POST /agents/{agent}/disable', 'POST /agents/{agent}/enable', 'POST /agents/{agent}/probe', 'POST /agents/{agent}/requests', 'POST /agents/{agent}/runs', 'POST /approvals/{holdId}/verdict', 'POST /calls', 'POST /changes', 'POST /checkpoints', 'POST /decisions/{decisionId}/outcome', 'POST /erasures', 'POST /legal-holds', 'POST /legal-holds/{legalHoldId}/release', 'POST /mcp', 'POST /rollbacks', 'POST /rollbacks/{rollbackId}/reversals/{reversalId}', 'POST /rotations']);
     expect(keys('NONE')).toEqual(['GET /approve', 'GET /approve/holds', 'GET /approve/holds/{holdId}', 'GET /approve/holds/{holdId}/saw/{decisionId}', 'GET /approve/open', 'GET /approve/page.css', 'GET /approve/page.js', 'POST /approve/holds/{holdId}/changes', 'POST /approve/holds/{holdId}/verdict', 'POST /approve/token']);
     const apis = (type: string): string[] => [...new Set(routes.filter(({ AuthorizationType }) => AuthorizationType === type).map(({ ApiId }) => ApiId.Ref))];
     expect(apis('NONE')).toHaveLength(1);
@@ -99,7 +99,8 @@ describe('piece by piece, in a stack that has its own cluster', () => {
     const holdQueue = new HoldQueue(of, 'Holds', { auditLog, tiers: [HoldTier.verify({ approvers: [Approver.group('sales-leads')] }), HoldTier.human({ tierName: 'contract', window: Duration.minutes(60), approvers: [Approver.group('legal')] })] });
     const gate = new ToolGate(of, 'Gate', { broker, holdQueue });
     new AgentAction(of, 'SendEmail', { gate, code: action(SEND_EMAIL) });
-    new AgentIdentity(of, 'Closer', { card: ScopeCard.fromObject(card()), broker, environment: 'prod' });
+    expect(() => new AgentIdentity(of, 'Unrotated', { card: ScopeCard.fromObject(card()), broker, environment: 'prod' })).toThrow(/^AgentNotRotated: .*outreach-closer.*give it a rotation/);
+    new AgentIdentity(of, 'Closer', { card: ScopeCard.fromObject(card((of) => { of.agent = 'other'; })), broker, environment: 'prod', rotation: new RotationSchedule(of, 'Rotation', { broker }) });
     const template = Template.fromStack(of);
     template.resourceCountIs('AWS::RDS::DBCluster', 1);
     template.hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'billing-broker', Environment: { Variables: { SESSION_SECONDS: '900' } } });

@@ -16,7 +16,7 @@ beforeAll(() => {
 }, 60_000);
 
 describe('the role of each handler can do what the handler does, and nothing else', () => {
-  it.each(['registrar', 'broker', 'gate', 'executor', 'expiry', 'decide', 'read', 'keeper', 'rollback', 'kill', 'kill-trigger', 'action-send_email', 'action-update_tier'])('%s', (handler) => {
+  it.each(['registrar', 'broker', 'gate', 'executor', 'expiry', 'decide', 'read', 'keeper', 'rollback', 'kill', 'kill-trigger', 'rotate', 'action-send_email', 'action-update_tier'])('%s', (handler) => {
     expect(statements(template, `agent-controls-${handler}`)).toMatchSnapshot();
   });
 

@@ -1,0 +1,8 @@
+/** What the rotation asks of an issuer's function. */
+export type IssuerRequest =
+  | { readonly operation: 'create'; readonly current: string; readonly token: string }
+  | { readonly operation: 'test'; readonly credential: string }
+  | { readonly operation: 'revoke'; readonly credential: string };
+
+/** What it answers: the credential it made, or nothing. */
+export interface IssuerAnswer { readonly credential?: string }
