@@ -21,7 +21,9 @@ import { EventBus } from './services/event-bus';
 import { HttpApi } from './services/http-api';
 import { AccessKeysFile, Iam, RolePoliciesFile } from './services/iam';
 import { KeysFile, Kms } from './services/kms';
+import { FunctionUrls } from './services/function-url';
 import { Lambda } from './services/lambda';
+import { ModelStub } from './services/model-stub';
 import { ClusterAddress, RdsData } from './services/rds-data';
 import { S3 } from './services/s3';
 import { SecretRotation } from './services/secret-rotation';
@@ -68,7 +70,7 @@ export class Runtime {
   }
 
   /** @internal */
-  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, public readonly principals: Principals, public readonly directory: Cognito, public readonly functions: LambdaHost, public readonly secrets: SecretsManager, public readonly store: SecretStore, public readonly rotation: SecretRotation, public readonly stateMachines: StepFunctions, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
+  public constructor(private readonly latest: () => LocalFile, public readonly clock: Clock, public readonly superuser: Pool, public readonly authoriser: Authoriser, public readonly principals: Principals, public readonly directory: Cognito, public readonly functions: LambdaHost, public readonly secrets: SecretsManager, public readonly store: SecretStore, public readonly rotation: SecretRotation, public readonly models: ModelStub, public readonly stateMachines: StepFunctions, private readonly moved: () => void, private readonly close: () => Promise<void>) {}
 
   /** What `local.json` says now. */
   public get file(): LocalFile { return this.latest(); }
@@ -121,6 +123,8 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   undo.push(() => functions.stop());
   const store = new SecretStore(ACCOUNT, REGION, kept.secrets, () => { save(); changed(); }, () => clock.now());
   const rotation = new SecretRotation(store, clock, functions);
+  const functionUrls = new FunctionUrls(functions, clock, () => url);
+  const models = new ModelStub(ACCOUNT, REGION);
   const secrets = new SecretsManager(store, rotation, (alias) => keyOf(keyAliases, keyPolicies, alias));
   const stateMachines = new StepFunctions(kept.executions, save, functions, authoriser, clock);
   const cognito = new Cognito(ACCOUNT, REGION, () => url);
@@ -133,7 +137,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   let database = '';
 
   const account: Account = {
-    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, rotation, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
+    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, rotation, functionUrls, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
     routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;
@@ -162,9 +166,9 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
     services: {
       sts, iam, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
       s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION, account.rules, functions),
-      'execute-api': api, 'cognito-idp': cognito,
+      'execute-api': api, 'cognito-idp': cognito, bedrock: models,
     },
-    open: async (request) => await cognito.open(request) ?? api.open(request),
+    open: async (request) => models.open(request) ?? functionUrls.open(request) ?? await cognito.open(request) ?? api.open(request),
     page: () => statusPage(superuser as Pool, { evaluates: authoriser.evaluates, now: new Date(clock.now()) }),
   });
   await endpoint.listen(options.port ?? 0);
@@ -194,7 +198,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   };
   // The first call of a run should not pay for starting processes.
   for (const handler of ['broker', 'gate', 'executor', 'read']) functions.warm(`${file.resources.controlsName}-${handler}`);
-  return new Runtime(() => file, clock, superuser, authoriser, principals, cognito, functions, secrets, store, rotation, stateMachines, () => {
+  return new Runtime(() => file, clock, superuser, authoriser, principals, cognito, functions, secrets, store, rotation, models, stateMachines, () => {
     kept.clockAheadMs = clock.aheadMs;
     save();
   }, close);
@@ -211,7 +215,7 @@ function environmentOf(principals: Principals, fn: HostedFunction, url: string):
   if (!role) throw new Error(`${fn.name}: there is no role ${fn.roleArn}`);
   const { accessKeyId, secretAccessKey, sessionToken } = principals.addSession(role, fn.name);
   return { AWS_REGION: REGION, AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken ?? '',
-    AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' }; // about this machine's Node, not the template's
+    ...(fn.name.endsWith('-gateway') ? { LOCAL_MODEL_STUB: `${url}/_models` } : {}), AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' }; // about this machine's Node, not the template's
 }
 
 function poolOf(postgres: PostgresServer, database: string, undo: (() => Promise<void> | void)[]): Pool {

@@ -21,6 +21,7 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   kill: 'lambda/kill/handler.ts',
   'kill-trigger': 'lambda/kill/trigger-handler.ts',
   rotate: 'lambda/rotate/handler.ts',
+  gateway: 'lambda/residency/handler.ts',
   witness: 'lambda/witness/handler.ts',
   keeper: 'lambda/keeper/handler.ts',
 };

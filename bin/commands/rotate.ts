@@ -17,7 +17,7 @@ const PATIENCE_MS = 150_000;
 export function rotateCommand(): Command {
   return withLog(new Command('rotate'))
     .description('Replaces a credential now. With --leaked the ones before end at once, and what was opened with them: running work fails, and starts anew.')
-    .argument('<name>', 'an agent, duty/NAME of a handler, or the name of another secret that is rotated')
+    .argument('<name>', 'an agent, duty/NAME of a handler, or secret/NAME of another secret that is rotated')
     .option('--leaked', 'somebody else has it: current and previous credential are dead when this ends')
     .requiredOption('--reason <text>', 'why; it stands in the log')
     .addHelpText('after', '\nExamples:\n  agent-controls rotate crm-tierer --leaked --reason "password in ticket INC-42"\n  agent-controls rotate duty/gate --reason "drill"')

@@ -15,7 +15,7 @@ export async function stop(runtime: LocalRuntime, { tell, note }: Scene): Promis
   const report = await rosa.ask<Report>('POST', '/agents/crm-tierer/disable', { reason: 'INC-42: a wave of wrong tiers' });
   going = false;
   await working;
-  note('rosa stops it: gate, logins, holds, calls, sessions', 'proven', report.outcome === 'proven' ? 'proven' : report.levers.filter(({ state }) => state !== 'proven').map(({ lever, state }) => `${lever} ${state}`).join(', '));
+  note('rosa stops it: gate, logins, holds, calls, models, sessions', 'proven', report.outcome === 'proven' ? 'proven' : report.levers.filter(({ state }) => state !== 'proven').map(({ lever, state }) => `${lever} ${state}`).join(', '));
   note('its program starts another run', 'AgentDisabled', await refusal(runtime.startAsked('crm-tierer', { text: 'C_302 too.' })));
   const back = async (person: typeof rosa): Promise<string> => ((await person.ask<{ waits?: boolean }>('POST', '/agents/crm-tierer/enable', { reason: 'INC-42 is closed' })).waits ? 'waits for a second person' : 'back');
   note('rosa asks for it back', 'waits for a second person', await back(rosa));

@@ -42,9 +42,17 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
     body: {
       runId,
       expiresAt: started.expiresAt,
+      ...(process.env.GATEWAY_URL === undefined ? {} : { models: { url: process.env.GATEWAY_URL, token: await modelToken(runId, agent, String(started.expiresAt), seconds) } }),
       credentials: { accessKeyId: session.Credentials?.AccessKeyId, secretAccessKey: session.Credentials?.SecretAccessKey, sessionToken: session.Credentials?.SessionToken },
     },
   };
+}
+
+/** What the run shows the model gateway, for as long as it lasts. */
+async function modelToken(run: string, agent: string, expiresAt: string, seconds: number): Promise<string> {
+  const { gatewayToken } = await import('../residency/token');
+  const until = new Date(expiresAt);
+  return gatewayToken({ run, agent }, new Date(until.getTime() - seconds * 1_000), until);
 }
 
 /** `POST /agents/{agent}/probe`: a session that belongs to no run, for the kill switch and the rotation to see refused. It asks nothing of the database, which may be what is down. */

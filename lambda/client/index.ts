@@ -63,6 +63,8 @@ export interface Run {
   readonly expiresAt: Date;
   /** The run's own credentials: the gate, and what the card names under `aws`. */
   readonly credentials: Credentials;
+  /** The model gateway, where there is one: base URL for SDKs of Bedrock, with `v1` behind it for those of OpenAI, and the token that is their API key. */
+  readonly models: { readonly url: string; readonly token: string } | undefined;
   /** Proposes a call by name; parameters are checked by the gate. */
   call(actionName: string, parameters: Readonly<Record<string, unknown>>, options: CallOptions): Promise<Answer<unknown>>;
   /** Proposes a call with the types of an action file: `call<typeof updateTier>('update_tier', ...)` needs a type import only. */
@@ -131,13 +133,13 @@ export class AgentClient {
   public async startRun(request: RunRequest | AskedRequest): Promise<Run> {
     const { model, promptDigest, ...asked } = request;
     const body = 'requestId' in asked ? asked : { request: asked };
-    const started = await this.api.send<{ runId: string; expiresAt: string; credentials: Credentials }>('POST', `/agents/${this.agentName}/runs`, { ...body, ...(model === undefined ? {} : { model }), ...(promptDigest === undefined ? {} : { promptDigest }) });
-    return new StartedRun(this.api.as(started.credentials), started.runId, new Date(started.expiresAt), started.credentials);
+    const started = await this.api.send<{ runId: string; expiresAt: string; credentials: Credentials; models?: { url: string; token: string } }>('POST', `/agents/${this.agentName}/runs`, { ...body, ...(model === undefined ? {} : { model }), ...(promptDigest === undefined ? {} : { promptDigest }) });
+    return new StartedRun(this.api.as(started.credentials), started.runId, new Date(started.expiresAt), started.credentials, started.models);
   }
 }
 
 class StartedRun implements Run {
-  public constructor(private readonly api: SignedApi, public readonly runId: string, public readonly expiresAt: Date, public readonly credentials: Credentials) {}
+  public constructor(private readonly api: SignedApi, public readonly runId: string, public readonly expiresAt: Date, public readonly credentials: Credentials, public readonly models: Run['models']) {}
 
   public async call(action: string, parameters: Readonly<Record<string, unknown>>, options: CallOptions): Promise<Answer<any>> {
     const { callId = randomUUID(), ...rest } = options;

@@ -179,27 +179,42 @@ begin
     'withdrawn', v_approved_by is null and v_before.approved_by is not null);
 end $$;
 
--- Takes a login away: what it has open ends, and nobody can log in with it again.
-create function controls.drop_login(p_login text) returns void language plpgsql as $$
+-- Takes a login away: nobody can log in with it again, it has no rights, and what it has open ends. One that made something in another database, which
+-- cannot be taken away from here, is left under another name: whoever was it is nobody. Answers how many sessions of it did not end in time.
+create function controls.drop_login(p_login text) returns int language plpgsql as $$
+declare
+  v_role oid := (select oid from pg_catalog.pg_roles where rolname = p_login);
+  v_left int;
+  r record;
 begin
-  if not exists (select from pg_catalog.pg_roles where rolname = p_login) then return; end if;
-  execute format('alter role %I nologin', p_login);
+  if v_role is null then return 0; end if;
+  if p_login = session_user then raise exception 'LoginInUse: % cannot be taken away by itself', p_login using errcode = '55006'; end if;
+  execute format('alter role %I nologin password null', p_login);
+  for r in select roleid::regrole as role from pg_catalog.pg_auth_members where member = v_role loop execute format('revoke %s from %I', r.role, p_login); end loop;
   execute format('grant %I to current_user with inherit true', p_login);
-  perform pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usename = p_login;
-  -- What it made, such as large objects or defaults for others, goes with it.
-  execute format('drop owned by %I', p_login);
-  execute format('drop role %I', p_login);
+  perform pg_catalog.pg_terminate_backend(pid, 5000) from pg_catalog.pg_stat_activity where usesysid = v_role and pid <> pg_catalog.pg_backend_pid();
   delete from controls.login where login = p_login;
+  begin
+    -- What it made, such as large objects or defaults for others, goes with it.
+    execute format('drop owned by %I', p_login);
+    execute format('drop role %I', p_login);
+  exception when dependent_objects_still_exist then
+    execute format('alter role %I rename to %I', p_login, left(p_login, 48) || '-' || substr(md5(v_role::text || clock_timestamp()::text), 1, 12));
+  end;
+  perform pg_catalog.pg_stat_clear_snapshot();
+  select count(*) into v_left from pg_catalog.pg_stat_activity where usesysid = v_role;
+  return v_left;
 end $$;
 
--- Makes a login anew, without a password: a session that is still on its way in is that of a role that is no more.
-create function controls.renew_login(p_login text) returns void language plpgsql as $$
+-- Makes a login anew, without a password: a session that is still on its way in is that of a role that is no more. Answers as drop_login does.
+create function controls.renew_login(p_login text) returns int language plpgsql as $$
 declare
   v_login controls.login := (select l from controls.login l where login = p_login);
   v_controls text := (select value from controls.setting where name = 'controls_name');
+  v_left int := controls.drop_login(p_login);
 begin
-  perform controls.drop_login(p_login);
   perform controls.ensure_login(p_login, v_controls || coalesce('-agent-' || v_login.agent, '-' || v_login.duty), v_login.duty, v_login.agent);
+  return v_left;
 end $$;
 
 -- Ends what an agent's logins can do from now on, for a removal that takes several steps.
@@ -245,4 +260,4 @@ do $$ begin
   revoke create on schema public from public;
 end $$;
 
-select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}, {{name.rollback}}, {{name.reverse}}, {{name.kill}}, {{name.rotate}}]) name;
+select controls.ensure_role(name) from unnest(array[{{name.broker}}, {{name.gate}}, {{name.executor}}, {{name.decide}}, {{name.expiry}}, {{name.verifier}}, {{name.append}}, {{name.auditor}}, {{name.keeper}}, {{name.rollback}}, {{name.reverse}}, {{name.kill}}, {{name.rotate}}, {{name.gateway}}]) name;

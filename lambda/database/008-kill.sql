@@ -56,15 +56,18 @@ create function controls.record_disabled(p_agent text, p_person text, p_reason t
 $$;
 
 -- What is left of an agent, as its stop is proved by: read apart from what stopped it.
-create function controls.left_of(p_agent text) returns text language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  select json_build_object('enabled', a.enabled, 'now', controls.now(),
+create function controls.left_of(p_agent text) returns text language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  return (select json_build_object('enabled', a.enabled, 'now', controls.now(),
     'logins', (select count(*) from controls.login l join pg_catalog.pg_roles r on r.rolname = l.login where l.agent = p_agent and (r.rolcanlogin or exists (select from pg_catalog.pg_auth_members m where m.member = r.oid))), 'backends', (select count(*) from controls.backends(p_agent)),
     'holds', (select count(*) from hold.hold h where h.agent = p_agent and h.status = 'pending' and not exists (select from undo.rollback u where u.decision_id = h.decision_id)),
+    -- Answers of models that began before; the gateway breaks them off within seconds.
+    'models', (select count(*) from gate.model_call m where m.agent = p_agent and m.ended_at is null and m.begun_at > controls.now() - interval '20 minutes'),
     -- What began before the stop: an executor is at it, or lost sight of the action, which has five minutes.
     'running', (select count(*) from gate.ticket t join gate.call c using (decision_id) where c.agent = p_agent and t.redeemed_at is not null and not exists (select from undo.rollback u where u.decision_id = c.decision_id)
       and (t.settled_at is null or (c.status = 'unknown' and t.redeemed_at > controls.now() - interval '6 minutes' and exists (select from audit.entry e where e.decision_id = c.decision_id and e.kind = 'call.outcome' and e.facts::json ->> 'bundle_digest' is null)))))
-  from controls.agent a where a.name = p_agent
-$$;
+  from controls.agent a where a.name = p_agent);
+end $$;
 
 -- Records what a stop was proved by, and how long it took.
 create function controls.record_stop(p_agent text, p_report text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
@@ -93,6 +96,7 @@ begin
     return json_build_object('waits', true);
   end if;
   update controls.comeback set claimed_at = controls.now() where agent = p_agent;
+  delete from controls.rotation where name = 'agent/' || p_agent; -- one that was on its way is overtaken
   return json_build_object('waits', false, 'login', (select login from controls.login where agent = p_agent order by login limit 1), 'secretArn', v_agent.secret_arn);
 end $$;
 
@@ -111,7 +115,6 @@ begin
   update controls.agent set enabled = true where name = p_agent;
   perform controls.renew_login(l) from unnest(array(select login from controls.login where agent = p_agent)) l;
   perform controls.set_password(p_login, p_verifier, p_version);
-  delete from controls.rotation where name = 'agent/' || p_agent; -- one that was on its way is overtaken
   perform audit.chain(json_build_array(json_build_object('kind', 'agent.enabled', 'agent', p_agent, 'facts', json_build_object('people', json_build_array(v_first.person, p_person), 'login', p_login)::text,
     'inputs', audit.canonical(json_build_object('reasons', json_build_array(v_first.reason, p_reason))))));
   return json_build_object('enabled', true);

@@ -89,8 +89,8 @@ function parsed(event: HttpEvent): unknown {
 }
 
 /** A body as it was sent, or a refusal. */
-export function bodyOf(text: string): unknown {
-  if (text.length > LONGEST_BODY) throw new HttpError(413, 'BodyTooLarge', `the body has ${text.length} characters; at most ${LONGEST_BODY} are taken`);
+export function bodyOf(text: string, longest = LONGEST_BODY): unknown {
+  if (text.length > longest) throw new HttpError(413, 'BodyTooLarge', `the body has ${text.length} characters; at most ${longest} are taken`);
   if (text === '') return undefined;
   try {
     return strictJson(text);

@@ -16,6 +16,7 @@ export interface HttpIssuerOptions {
     /** Finds the credential in the JSON that is answered. */
     readonly credential: (answer: any) => string | undefined;
   };
+  /** A status of 401 or 403 means that the credential is dead. */
   readonly test: (credential: string) => HttpCall;
   /** A status of 401, 404 or 410 means that the credential is ended already. */
   readonly revoke: (credential: string) => HttpCall;
@@ -24,14 +25,14 @@ export interface HttpIssuerOptions {
 }
 
 /** Sends requests that carry credentials: over TLS, to where they were meant to go, and without quoting them in an error. */
-export function requester(timeoutMs: number): (what: string, call: HttpCall, ended?: readonly number[]) => Promise<Response> {
-  return async (what, { url, method = 'POST', headers = {}, body }, ended = []) => {
+export function requester(timeoutMs: number): (what: string, call: HttpCall, expected?: readonly number[]) => Promise<Response> {
+  return async (what, { url, method = 'POST', headers = {}, body }, expected = []) => {
     const { protocol, hostname } = new URL(url);
     if (protocol !== 'https:' && hostname !== '127.0.0.1') throw new Error(`AddressRefused: ${what} must go to https, got ${protocol}//${hostname}; a credential is sent along`);
     const response = await fetch(url, {
       method, redirect: 'error', signal: AbortSignal.timeout(timeoutMs), headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers }, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!response.ok && !ended.includes(response.status)) throw new Error(`IssuerRefused: ${hostname} answered ${what} with ${response.status}`);
+    if (!response.ok && !expected.includes(response.status)) throw new Error(`IssuerRefused: ${hostname} answered ${what} with ${response.status}`);
     return response;
   };
 }

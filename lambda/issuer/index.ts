@@ -14,8 +14,8 @@ export interface IssuerCode {
    * @param token the same when a rotation is tried again: a system that takes an idempotency key makes one credential and not two.
    */
   create(current: string, token: string): Promise<string>;
-  /** Sees a credential work; throws when it does not. */
-  test(credential: string): Promise<void>;
+  /** Whether a credential works. Throws when that could not be found out: what is not known is not dead. */
+  test(credential: string): Promise<boolean>;
   /** Ends a credential. One that is ended already is no error. */
   revoke(credential: string): Promise<void>;
 }
@@ -25,7 +25,7 @@ export function issueCredentials(code: IssuerCode): (request: IssuerRequest) => 
   return async (request) => {
     switch (request.operation) {
       case 'create': return { credential: await code.create(request.current, request.token) };
-      case 'test': await code.test(request.credential); return {};
+      case 'test': return { valid: await code.test(request.credential) };
       case 'revoke': await code.revoke(request.credential); return {};
       default: throw new Error(`OperationUnknown: ${(request as { operation?: string }).operation ?? 'none'}; create, test and revoke are known`);
     }
@@ -41,7 +41,7 @@ export function httpIssuer(options: HttpIssuerOptions): IssuerCode {
       if (typeof credential !== 'string' || credential === '') throw new Error('CredentialMissing: the answer to create holds no credential where it was looked for');
       return credential;
     },
-    test: async (credential) => { await send('test', options.test(credential)); },
+    test: async (credential) => (await send('test', options.test(credential), [401, 403])).ok,
     revoke: async (credential) => { await send('revoke', options.revoke(credential), [401, 404, 410]); },
   };
 }

@@ -4,5 +4,5 @@ export type IssuerRequest =
   | { readonly operation: 'test'; readonly credential: string }
   | { readonly operation: 'revoke'; readonly credential: string };
 
-/** What it answers: the credential it made, or nothing. */
-export interface IssuerAnswer { readonly credential?: string }
+/** What it answers: the credential it made, or whether one is valid. */
+export interface IssuerAnswer { readonly credential?: string; readonly valid?: boolean }

@@ -4,7 +4,7 @@ import { deny, isDenied, isRefused, NOTHING, probeOf } from './sessions';
 
 /** One way in which a stopped agent could still do something, and what shows that it cannot. */
 export interface Lever {
-  readonly lever: 'gate' | 'logins' | 'holds' | 'calls' | 'sessions';
+  readonly lever: 'gate' | 'logins' | 'holds' | 'calls' | 'models' | 'sessions';
   /** `propagating`: it was pulled, and is not seen to work yet. `unproven`: nobody knows. */
   readonly state: 'proven' | 'propagating' | 'unproven';
   readonly evidence: string;
@@ -22,7 +22,7 @@ export interface StopReport {
   readonly levers: readonly Lever[];
 }
 
-interface Left { readonly enabled: boolean; readonly now: string; readonly logins: number; readonly backends: number; readonly holds: number; readonly running: number }
+interface Left { readonly enabled: boolean; readonly now: string; readonly logins: number; readonly backends: number; readonly holds: number; readonly running: number; readonly models: number }
 
 /** An agent that the database does not know. */
 export class AgentUnknown extends Error {}
@@ -108,7 +108,7 @@ async function endWhatIsLeft(agent: string): Promise<void> {
 type Look = Omit<Lever, 'seconds'>;
 
 function ofDatabase(left: Left | null | Error): Look[] {
-  const levers = ['gate', 'logins', 'holds', 'calls'] as const;
+  const levers = ['gate', 'logins', 'holds', 'calls', 'models'] as const;
   if (left === null || left instanceof Error) return levers.map((lever) => ({ lever, state: 'unproven', evidence: left === null ? 'the database does not know the agent' : `the database did not answer: ${said(left)}` }));
   if (left.enabled) return levers.map((lever) => ({ lever, state: 'unproven', evidence: 'the agent is enabled' }));
   return [
@@ -116,6 +116,7 @@ function ofDatabase(left: Left | null | Error): Look[] {
     left.logins + left.backends > 0 ? { lever: 'logins', state: 'propagating', evidence: `${left.logins} logins can log in or have rights, ${left.backends} sessions are open` } : { lever: 'logins', state: 'proven', evidence: 'no login of it can log in or has any right, and none has a session' },
     left.holds > 0 ? { lever: 'holds', state: 'propagating', evidence: `${left.holds} holds wait` } : { lever: 'holds', state: 'proven', evidence: 'no hold of it waits' },
     left.running > 0 ? { lever: 'calls', state: 'propagating', evidence: `${left.running} calls that began before have not reported; an action has 5 minutes at most` } : { lever: 'calls', state: 'proven', evidence: 'every call that began before has ended' },
+    left.models > 0 ? { lever: 'models', state: 'propagating', evidence: `${left.models} answers of models that began before are not broken off yet` } : { lever: 'models', state: 'proven', evidence: 'the model gateway refuses it, and no model answers it any more' },
   ];
 }
 

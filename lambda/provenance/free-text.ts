@@ -69,7 +69,8 @@ function wordContacts(whole: string, add: (type: string, value: string) => void)
 }
 
 /** Whether the check digits of an account are right. */
-function isIban(account: string): boolean {
+/** Whether letters and digits are an account number, by its check digits. */
+export function isIban(account: string): boolean {
   const digits = `${account.slice(4)}${account.slice(0, 4)}`.replaceAll(/[A-Z]/gu, (letter) => String(letter.charCodeAt(0) - 55));
   let rest = 0;
   for (const digit of digits) rest = (rest * 10 + Number(digit)) % 97;

@@ -1,5 +1,18 @@
 import { detect, isCard, Secret } from './detect';
 
+/** What is looked for. */
+export interface Finder {
+  /** Finds what is there as it stands in a text. */
+  find(text: string): Promise<Secret[]>;
+  /** Digits that belong together though each group stands in a text of its own, one after another. */
+  readonly groups: readonly { readonly kind: string; readonly lengths: readonly number[]; readonly is: (digits: string) => boolean }[];
+  /** Kinds that are too short or too common to be put together from texts that only stand side by side. */
+  readonly alone: ReadonlySet<string>;
+}
+
+/** Secrets, tokens and card numbers: what is in no record. */
+export const SECRETS: Finder = { find: detect, groups: [[4, 4, 4, 4], [4, 6, 5]].map((lengths) => ({ kind: 'card-number', lengths, is: isCard })), alone: new Set(['card-number', 'credential']) };
+
 /** A value without secrets, and which kinds there were. */
 export interface Redacted {
   readonly value: unknown;
@@ -27,10 +40,10 @@ const MOST_DECODED = 400_000;
 const INVISIBLE = /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff]/gu;
 
 /**
- * Takes secrets, tokens and card numbers out of a value, however they are nested, encoded, or split over neighbouring texts. What is found as
+ * Takes what is looked for out of a value, by default secrets, tokens and card numbers, however they are nested, encoded, or split over neighbouring texts. What is found as
  * it stands is cut out; of what had to be decoded or put together, each text that is part of it goes whole.
  */
-export async function redact(value: unknown): Promise<Redacted> {
+export async function redact(value: unknown, finder: Finder = SECRETS): Promise<Redacted> {
   const leaves: Leaf[] = [];
   const holder = { value: structuredClone(value) };
   gather(holder, 'value', '', leaves);
@@ -42,20 +55,20 @@ export async function redact(value: unknown): Promise<Redacted> {
     leaf.clean = clean;
   };
   // Most values hold nothing, and asking once is much faster than asking for each text: only where something is found, each is asked.
-  if (await anywhere(leaves)) for (const leaf of leaves) {
-    const plain = await detect(leaf.text);
+  if (await anywhere(leaves, finder)) for (const leaf of leaves) {
+    const plain = await finder.find(leaf.text);
     if (plain.length > 0) mark(leaf, plain.map(({ kind }) => kind), cut(leaf.text, plain));
-    const hidden = await hiddenIn(leaf.clean, 0);
+    const hidden = await hiddenIn(leaf.clean, 0, finder);
     if (hidden.length > 0) mark(leaf, hidden, marker(hidden));
   }
   // Last: a secret that is cut in two is whole again when the texts that are still clean are put together.
-  for (const { found, of } of [...await splitOver(leaves.filter(({ isName }) => !isName)), ...await splitOver(leaves.filter(({ isName }) => isName))]) for (const leaf of of) mark(leaf, [found], marker([found]));
+  for (const { found, of } of [...await splitOver(leaves.filter(({ isName }) => !isName), finder), ...await splitOver(leaves.filter(({ isName }) => isName), finder)]) for (const leaf of of) mark(leaf, [found], marker([found]));
   for (const leaf of leaves) if (leaf.clean !== leaf.text) leaf.write(leaf.clean);
   return { value: holder.value, kinds: [...kinds].sort(), fields: [...fields].sort() };
 }
 
 /** Whether anything is found in all texts together, and in whatever they hide. */
-async function anywhere(leaves: readonly Leaf[]): Promise<boolean> {
+async function anywhere(leaves: readonly Leaf[], finder: Finder): Promise<boolean> {
   if (leaves.length < 2) return leaves.length > 0;
   const all: string[] = [];
   const work = { left: MOST_DECODED };
@@ -70,7 +83,7 @@ async function anywhere(leaves: readonly Leaf[]): Promise<boolean> {
     }
   };
   for (const { text } of leaves) collect(text, 0);
-  return work.left < 0 || (await detect(all.join('\n\n'))).length > 0;
+  return work.left < 0 || (await finder.find(all.join('\n\n'))).length > 0;
 }
 
 function gather(holder: Record<string, unknown> | unknown[], key: string | number, field: string, leaves: Leaf[]): void {
@@ -110,15 +123,15 @@ function cut(text: string, found: readonly Secret[]): string {
 }
 
 /** Kinds of secrets in whatever a text hides: characters nobody sees, other forms of letters, and encodings in encodings. */
-async function hiddenIn(text: string, depth: number, work = { left: MOST_DECODED }): Promise<string[]> {
+async function hiddenIn(text: string, depth: number, finder: Finder, work = { left: MOST_DECODED }): Promise<string[]> {
   const kinds: string[] = [];
   for (const other of others(text)) {
     if (other === text) continue;
     // What is encoded beyond measure is nothing that anybody would have to read.
     work.left -= other.length;
     if (work.left < 0) return [...kinds, 'unreadable'];
-    kinds.push(...(await detect(other)).map(({ kind }) => kind));
-    if (depth < DEEPEST) kinds.push(...await hiddenIn(other, depth + 1, work));
+    kinds.push(...(await finder.find(other)).map(({ kind }) => kind));
+    if (depth < DEEPEST) kinds.push(...await hiddenIn(other, depth + 1, finder, work));
   }
   return kinds;
 }
@@ -156,7 +169,7 @@ function isText(bytes: Buffer): boolean {
 const LONGEST_JOINED = 200_000;
 
 /** Secrets that only appear when texts are put together in their order, and the texts that hold a part of each. */
-async function splitOver(leaves: readonly Leaf[]): Promise<{ found: string; of: readonly Leaf[] }[]> {
+async function splitOver(leaves: readonly Leaf[], finder: Finder): Promise<{ found: string; of: readonly Leaf[] }[]> {
   const values = leaves.filter(({ text, clean }) => text === clean && text !== '');
   const result: { found: string; of: readonly Leaf[] }[] = [];
   let joined = '';
@@ -167,15 +180,15 @@ async function splitOver(leaves: readonly Leaf[]): Promise<{ found: string; of: 
     if (joined.length > LONGEST_JOINED) break;
   }
   const whole = values.slice(0, starts.length);
-  for (const { kind, start, end } of await detect(joined)) {
+  for (const { kind, start, end } of await finder.find(joined)) {
     const of = whole.filter((_, index) => (starts[index] ?? 0) < end && (starts[index + 1] ?? joined.length) > start);
-    if (of.length > 1 && kind !== 'card-number' && kind !== 'credential') result.push({ found: kind, of });
+    if (of.length > 1 && !finder.alone.has(kind)) result.push({ found: kind, of });
   }
   // Groups of digits as a card has them, one after another.
   for (let first = 0; first < values.length; first += 1) {
-    for (const lengths of [[4, 4, 4, 4], [4, 6, 5]]) {
+    for (const { kind, lengths, is } of finder.groups) {
       const of = values.slice(first, first + lengths.length);
-      if (of.length === lengths.length && of.every(({ text }, index) => text.length === lengths[index] && /^\d+$/.test(text)) && isCard(of.map(({ text }) => text).join(''))) result.push({ found: 'card-number', of });
+      if (of.length === lengths.length && of.every(({ text }, index) => text.length === lengths[index] && /^\d+$/.test(text)) && is(of.map(({ text }) => text).join(''))) result.push({ found: kind, of });
     }
   }
   return result;

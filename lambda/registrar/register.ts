@@ -1,4 +1,4 @@
-import { createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey } from 'node:crypto';
 import { GetSecretValueCommand, PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { approvalState, CardSigner, keyId } from '../../lib/scope/approval';
 import { canonicalJson } from '../../lib/scope/canonical-json';
@@ -16,9 +16,14 @@ const secrets = new SecretsManagerClient({});
 
 /** Writes what one stack declares: tiers, signers and logins of handlers, then actions, then the agents that call them; and takes away what it declares no more. */
 export async function register(controlsName: string, stack: string, registration: Registration): Promise<void> {
-  const { tiers, signers, reviewGraceDays } = registration;
+  const { tiers, signers, reviewGraceDays, residency } = registration;
   if (tiers) await transaction((run) => registerTiers(run, tiers));
   if (signers) await transaction((run) => registerSigners(run, signers, reviewGraceDays));
+  if (residency) await transaction(async (run) => {
+    const digest = createHash('sha256').update(canonicalJson(residency)).digest('hex');
+    const [row] = await run('select controls.register_residency(:digest, :policy) as changed', { digest, policy: canonicalJson(residency) });
+    if (row?.changed === true) await entry(run, 'residency.registered', null, { policy: digest, owner: residency.owner, review_by: residency.reviewBy });
+  });
   for (const duty of registration.duties) {
     await transaction((run) => ensureLogins(run, dutySecretName(controlsName, duty), [dutyLogin(controlsName, duty, 'a'), dutyLogin(controlsName, duty, 'b')], dutyRole(controlsName, duty), { duty }));
   }
@@ -134,9 +139,11 @@ async function ensureLogins(run: Run, secretName: string, pair: readonly string[
   await run('select controls.ensure_role(:role)::text', { role });
   for (const login of pair) await run('select controls.ensure_login(:login, :role, :duty, :agent)::text', { login, role, duty: of.duty ?? null, agent: of.agent ?? null });
   const known = new Map((await run('select login, version from controls.login where login = any (array[:a, :b]) order by login for update', { a: pair[0] as string, b: pair[1] as string })).map(({ login, version }) => [String(login), version]));
-  const { username, password, version, arn } = await credential(secretName);
+  const { username, password, version, arn, createdAt } = await credential(secretName);
   if (!known.has(username)) throw new ControlsError('LoginShared', `the secret of ${of.agent ?? of.duty ?? ''} holds the login ${username}, which is not its own; restore the secret`);
-  if (known.get(username) !== version) await run('select controls.set_password(:login, :verifier, :version)::text', { login: username, verifier: scramVerifier(password), version });
+  // What is older than the last rotation is a copy that came late.
+  const [rotated] = await run("select extract(epoch from at)::float8 as at from controls.rotation where name = :name and token <> :version and state in ('revoking', 'finished')", { name: secretName.slice(secretName.indexOf('/') + 1), version });
+  if (known.get(username) !== version && !(Number(rotated?.at) * 1_000 > createdAt.getTime())) await run('select controls.set_password(:login, :verifier, :version)::text', { login: username, verifier: scramVerifier(password), version });
   return { arn };
 }
 
@@ -144,11 +151,11 @@ async function entry(run: Run, kind: string, agent: string | null, facts: object
   await run('select audit.chain(:entries::json)::text', { entries: JSON.stringify([{ kind, agent, facts: canonicalJson(facts) }]) });
 }
 
-async function credential(secretName: string): Promise<{ username: string; password: string; version: string; arn: string }> {
-  const { SecretString, ARN, VersionId } = await secrets.send(new GetSecretValueCommand({ SecretId: secretName }));
+async function credential(secretName: string): Promise<{ username: string; password: string; version: string; arn: string; createdAt: Date }> {
+  const { SecretString, ARN, VersionId, CreatedDate } = await secrets.send(new GetSecretValueCommand({ SecretId: secretName }));
   const { username, password } = JSON.parse(SecretString ?? '{}') as { username?: string; password?: string };
   if (username === undefined || password === undefined || ARN === undefined || VersionId === undefined) throw new ControlsError('SecretInvalid', `${secretName} must hold username and password; restore its last version`);
-  return { username, password, version: VersionId, arn: ARN };
+  return { username, password, version: VersionId, arn: ARN, createdAt: CreatedDate ?? new Date() };
 }
 
 async function putScope(secretName: string, scope: string): Promise<void> {

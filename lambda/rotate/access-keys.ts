@@ -18,10 +18,18 @@ export function accessKeys(userName: string): CredentialKind {
     await iam.send(new UpdateAccessKeyCommand({ UserName: userName, AccessKeyId: accessKeyId, Status: 'Inactive' }));
     await iam.send(new DeleteAccessKeyCommand({ UserName: userName, AccessKeyId: accessKeyId }));
   };
+  /** Every key but the current one, which must be there: without it nobody knows which are in use. */
+  const others = async (current: string): Promise<AccessKeyMetadata[]> => {
+    const listed = await all();
+    const { accessKeyId } = parse(current);
+    if (listed.length > 0 && !listed.some(({ AccessKeyId }) => AccessKeyId === accessKeyId)) throw Object.assign(new Error(`KeyUnknown: the secret names a key that ${userName} does not have; write the right one into it`), { name: 'KeyUnknown' });
+    return listed.filter(({ AccessKeyId }) => AccessKeyId !== accessKeyId);
+  };
   return {
+    isLive: false, // IAM lists them
     create: async (current) => {
       // A user has two keys at most: the one before, or one that a process died with before it was kept, makes room.
-      for (const { AccessKeyId } of await all()) if (AccessKeyId !== parse(current).accessKeyId) await remove(AccessKeyId);
+      for (const { AccessKeyId } of await others(current)) await remove(AccessKeyId);
       const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName: userName }));
       return JSON.stringify({ ...(JSON.parse(current) as object), accessKeyId: AccessKey?.AccessKeyId, secretAccessKey: AccessKey?.SecretAccessKey });
     },
@@ -38,19 +46,20 @@ export function accessKeys(userName: string): CredentialKind {
         }
       }
     },
-    retire: async (before) => {
-      const { accessKeyId } = parse(before);
-      if ((await all()).some((key) => key.AccessKeyId === accessKeyId)) await iam.send(new UpdateAccessKeyCommand({ UserName: userName, AccessKeyId: accessKeyId, Status: 'Inactive' }));
+    retire: async (current) => {
+      const active = (await others(current)).filter(({ Status }) => Status === 'Active');
+      for (const { AccessKeyId } of active) await iam.send(new UpdateAccessKeyCommand({ UserName: userName, AccessKeyId, Status: 'Inactive' }));
+      return active.length > 0;
     },
-    revoke: async (_, current) => {
-      for (const { AccessKeyId } of await all()) if (AccessKeyId !== parse(current).accessKeyId) await remove(AccessKeyId);
-      const left = (await all()).filter(({ AccessKeyId }) => AccessKeyId !== parse(current).accessKeyId);
-      if (left.length > 0) throw new Error(`KeyLeft: ${left.length} keys of ${userName} besides the new one are still there`);
+    revoke: async (current) => {
+      for (const { AccessKeyId } of await others(current)) await remove(AccessKeyId);
+      const left = await all();
+      if (left.length !== 1 || left[0]?.AccessKeyId !== parse(current).accessKeyId) throw new Error(`KeyLeft: ${userName} has ${left.length} access keys, and should have the new one alone`);
       const now = new Date();
       await iam.send(new PutUserPolicyCommand({ UserName: userName, PolicyName: 'leaked', PolicyDocument: nothingBefore(now) }));
       return [
         { what: 'keys', state: 'proven', evidence: `IAM lists one access key of ${userName}: the new one` },
-        { what: 'sessions', state: 'propagating', evidence: `sessions that were opened with its keys before ${now.toISOString()} are denied` },
+        { what: 'sessions', state: 'propagating', evidence: `sessions that ${userName} opened as itself before ${now.toISOString()} are denied; roles that it assumed are those roles' to deny` },
       ];
     },
   };

@@ -14,21 +14,23 @@ export interface Dead {
 export interface CredentialKind {
   /** Login that the next version has, where there are two that alternate. */
   login?(current: string): string;
+  /** Whether a version stays valid until it is revoked, and so must not be forgotten before. */
+  readonly isLive: boolean;
   /** Makes the next credential, as the secret will hold it. */
   create(current: string, token: string): Promise<string>;
-  /** Has the other side take the next credential, where that is not what made it. Told the verifier that Postgres keeps. */
+  /** What Postgres keeps of the next credential. */
   verifier?(next: string): string;
   /** Sees the next credential work; throws when it does not. */
   test(next: string): Promise<void>;
-  /** Ends the credential before, once its day is over. Without this it ends by itself. */
-  retire?(before: string, current: string): Promise<void>;
-  /** Ends the credentials from before a leak, at once, with whatever was opened with them. */
-  revoke(before: readonly string[], current: string): Promise<readonly Dead[]>;
+  /** Ends the credentials from before, once their day is over. Without this they end by themselves. */
+  retire?(current: string): Promise<boolean>;
+  /** After a leak: ends whatever was opened with the credentials from before, and shows that they are dead. Told how many sessions of them were still there. */
+  revoke(current: string, left: number): Promise<readonly Dead[]>;
 }
 
 /** A secret that is rotated. */
 export interface Credential {
-  /** `agent/NAME`, `duty/NAME`, or the name of another secret. */
+  /** `agent/NAME`, `duty/NAME` or `secret/NAME`. */
   readonly name: string;
   readonly secretArn: string;
   readonly kind: CredentialKind;
@@ -41,11 +43,10 @@ export interface Declared { readonly arn: string; readonly name: string; readonl
 export function declared(): readonly Declared[] { return JSON.parse(required('CREDENTIALS')) as Declared[]; }
 
 /** Finds a credential by the ARN of its secret. */
-export function credentialOf(secretArn: string): Credential {
+export function credentialOf(secretArn: string): Credential | undefined {
   const controls = required('CONTROLS_NAME');
   const own = new RegExp(`:secret:${controls}/((agent|duty)/[a-z][a-z0-9-]*)-\\w{6}$`).exec(secretArn)?.[1];
   if (own !== undefined) return { name: own, secretArn, kind: postgresLogin(controls, own) };
   const found = declared().find(({ arn }) => arn === secretArn);
-  if (!found) throw new Error(`CredentialUnknown: ${secretArn} is no credential of ${controls}`);
-  return { name: found.name, secretArn, kind: found.user === undefined ? issued(found.issuer ?? '') : accessKeys(found.user) };
+  return found && { name: `secret/${found.name}`, secretArn, kind: found.user === undefined ? issued(secretArn, found.issuer ?? '') : accessKeys(found.user) };
 }

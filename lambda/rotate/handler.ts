@@ -28,7 +28,7 @@ async function asked({ body, caller }: HttpRequest): Promise<HttpResponse> {
 
 async function told(name: string, leaked: boolean, person: string, reason: string): Promise<Replaced> {
   const of = await named(name);
-  if (!of) throw new HttpError(404, 'CredentialUnknown', 'there is no credential of this name: an agent, duty/NAME, or the name of a secret that is rotated here');
+  if (!of) throw new HttpError(404, 'CredentialUnknown', 'there is no credential of this name: an agent, duty/NAME, or secret/NAME of another secret that is rotated here');
   const { redact } = await import('../redaction/redact');
   return replace(of, leaked, person, await redact(reason).then(({ value }) => value as string, () => 'it could not be searched for secrets, and is not kept')); // a leak is answered whatever its reason
 }
@@ -41,7 +41,9 @@ export async function handler(event: StepEvent | HttpEvent | RuleEvent): Promise
   try {
     if ('Step' in event) {
       if (!(STEPS as readonly string[]).includes(event.Step)) throw new Error(`StepUnknown: ${event.Step}`);
-      await recorded(credentialOf(event.SecretId), event.ClientRequestToken, event.Step as Step);
+      const of = credentialOf(event.SecretId);
+      if (!of) throw new Error('CredentialUnknown: the secret is none of this control plane');
+      await recorded(of, event.ClientRequestToken, event.Step as Step);
       return null;
     }
     if (event['detail-type'] === 'Scheduled Event') return demandNothingLate(await sweep(new Date(event.time ?? '')));
@@ -60,6 +62,7 @@ export async function handler(event: StepEvent | HttpEvent | RuleEvent): Promise
 }
 
 function demandNothingLate(swept: Swept): Swept {
-  if (swept.stuck.length + swept.late.length > 0) throw new RotationRefused('RotationLate', [...new Set([...swept.stuck, ...swept.late])].join(', '));
+  const wrong = [...new Set([...swept.stuck, ...swept.late, ...swept.failed])];
+  if (wrong.length > 0) throw new RotationRefused('RotationLate', wrong.join(', '));
   return swept;
 }

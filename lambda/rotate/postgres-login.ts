@@ -25,15 +25,15 @@ export function postgresLogin(controls: string, name: string): CredentialKind {
     return username === half('a') ? half('b') : half('a');
   };
   return {
-    login,
+    login, isLive: false,
     create: (current) => Promise.resolve(JSON.stringify({ username: login(current), password: randomBytes(30).toString('base64url') })),
     verifier: (next) => scramVerifier(parse(next).password),
     test: async (next) => {
       const seen = await withProbeSecret(controls, randomUUID(), next, (secretArn) => whoIs(secretArn));
       if (seen !== parse(next).username) throw new Error(`LoginWrong: ${parse(next).username} logged in as ${seen}`);
     },
-    revoke: async (before) => {
-      const dead: Dead[] = [{ what: 'logins', state: 'proven', evidence: `${new Set(before.map((value) => parse(value).username)).size} logins were made anew: the passwords from before are nobody's, and no session that was opened with them is left` }];
+    revoke: async (_, left) => {
+      const dead: Dead[] = [{ what: 'logins', state: left === 0 ? 'proven' : 'propagating', evidence: `both logins were made anew, so the passwords from before are nobody's; ${left === 0 ? 'no session' : `${left} sessions`} that was opened with them is left, and it has no rights` }];
       return isAgent ? [...dead, await endSessionsOf(owner)] : dead;
     },
   };

@@ -222,9 +222,11 @@ function ofResource({ controlsName, api, page, resources }: Scene, resource: App
       const known = INVOKERS.get(service)?.test(handler) === true
         && (service !== 'apigateway.amazonaws.com' || meets(from, `arn:*:execute-api:*:*:${api}/*`) !== 'never' || (handler === 'decide' && meets(from, `arn:*:execute-api:*:*:${page}/*`) === 'surely'))
         && (properties.SourceArn !== undefined || properties.SourceAccount !== undefined);
-      return known ? [] : opened(properties.FunctionName, 'FunctionOpened', `lets ${service} invoke a handler`);
+      const isGateway = handler === 'gateway' && service === '*' && (properties.FunctionUrlAuthType === 'NONE' || properties.InvokedViaFunctionUrl === true);
+      return known || isGateway ? [] : opened(properties.FunctionName, 'FunctionOpened', `lets ${service} invoke a handler`);
     }
-    case 'AWS::Lambda::Url': return opened(properties.TargetFunctionArn, 'FunctionOpened', 'gives a handler an address of its own');
+    // The model gateway is reached from anywhere and asks for a token first.
+    case 'AWS::Lambda::Url': return functionName(patternOf(properties.TargetFunctionArn, nameOf)) === `${controlsName}-gateway` ? [] : opened(properties.TargetFunctionArn, 'FunctionOpened', 'gives a handler an address of its own');
     case 'AWS::Lambda::EventSourceMapping': return opened(properties.FunctionName, 'FunctionOpened', 'feeds a handler from elsewhere');
     case 'AWS::Events::Rule': case 'AWS::Scheduler::Schedule': return ([properties.Targets ?? properties.Target ?? []].flat() as { Arn?: unknown; Input?: unknown }[])
       .filter(({ Arn, Input }) => !expected(functionName(patternOf(Arn, nameOf)).slice(controlsName.length + 1), Input)).flatMap(({ Arn }) => opened(Arn, 'FunctionOpened', 'starts a handler from elsewhere'));

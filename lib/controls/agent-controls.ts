@@ -25,6 +25,8 @@ import { AgentIdentity } from '../identity/agent-identity';
 import { personWithMfa } from '../identity/person-trust';
 import { IRunBroker, RunBroker } from '../identity/run-broker';
 import { KillSwitch } from '../kill/kill-switch';
+import { ModelGateway } from '../residency/model-gateway';
+import { ResidencyBoundary } from '../residency/residency-boundary';
 import { Rollback } from '../rollback/rollback';
 import { RotatedCredential } from '../rotation/rotated-credential';
 import { IRotationSchedule, RotationSchedule } from '../rotation/rotation-schedule';
@@ -104,6 +106,8 @@ export interface AgentControlsProps {
   readonly rotateEvery?: Duration;
   /** Credentials that are rotated besides those of agents and handlers. @default - none */
   readonly rotatedCredentials?: RotatedCredential[];
+  /** Which data may be where, and which model provider may see it; with it agents ask models through a gateway. @default - agents ask no model through this control plane */
+  readonly residency?: ResidencyBoundary;
   /** Where a rotation that failed or is late is announced. @default - `auditAlarmTopic` */
   readonly rotationAlarmTopic?: sns.ITopic;
   /** Where a log that is late, altered or cannot be written is announced. @default - alarms exist, but tell nobody */
@@ -141,6 +145,8 @@ export class AgentControls extends Resource implements IAgentControls {
   public readonly approvalPage: ApprovalPage;
   /** Stops agents. */
   public readonly killSwitch: KillSwitch;
+  /** The only way from an agent to a model, where there is a `residency`. */
+  public readonly modelGateway?: ModelGateway;
   /** Undoes what agents did. */
   public readonly rollback: Rollback;
   /** Role that people assume, with MFA, to erase subjects and to place legal holds; it reads nothing. */
@@ -180,6 +186,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.killSwitch.grantDisable(this.responderRole);
     this.rotation = new RotationSchedule(this, 'Rotation', { broker, every: props.rotateEvery, credentials: props.rotatedCredentials, alarmTopic: props.rotationAlarmTopic ?? props.auditAlarmTopic });
     this.rotation.grantRotateLeaked(this.responderRole);
+    if (props.residency) this.modelGateway = new ModelGateway(this, 'ModelGateway', { boundary: props.residency, broker });
     // The command line finds the log by the name of the control plane.
     for (const role of [this.auditorRole, this.privacyRole, this.responderRole]) role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${this.controlsName}/*` })] }));
   }

@@ -1,6 +1,7 @@
 import { Aws, Duration, IResource, Resource } from 'aws-cdk-lib';
 import * as apigatewayv2 from 'aws-cdk-lib/aws-apigatewayv2';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as kms from 'aws-cdk-lib/aws-kms';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
@@ -90,7 +91,7 @@ export class RunBroker extends Resource implements IRunBroker {
    */
   public readonly url: string;
   /** @internal */
-  public readonly _function: lambda.IFunction;
+  public readonly _function: lambda.Function;
 
   constructor(scope: Construct, id: string, props: RunBrokerProps) {
     super(scope, id);
@@ -153,6 +154,13 @@ export class RunBroker extends Resource implements IRunBroker {
       managedPolicyName: agentBoundaryName(controls),
       statements: [new iam.PolicyStatement({ actions: ['*'], resources: ['*'] }), ...crownJewels],
     });
+  }
+
+  /** @internal Has every run get a token for the model gateway. */
+  public _handOutTokens(key: kms.IKey, url: string): void {
+    this._function.addEnvironment('GATEWAY_KEY_ARN', key.keyArn);
+    this._function.addEnvironment('GATEWAY_URL', url);
+    key.grant(this.role, 'kms:Sign');
   }
 }
 

@@ -42,6 +42,7 @@ export class AppIndex {
   private readonly planes = new Set<string>();
   private readonly agents = new Map<string, string[]>();
   private readonly vouched = new Set<CfnResource>();
+  private readonly providersOf = new Map<string, readonly string[]>();
   private readonly duties = new Map<string, DutySecret[]>();
   private readonly onDuty = new Map<string, (secret: DutySecret) => void>();
 
@@ -59,6 +60,11 @@ export class AppIndex {
     if (known) known.push(name);
     else this.agents.set(controlsName, [name]);
   }
+
+  /** Providers that cards may name under `models`, where a residency policy says so. */
+  public addProviders(controlsName: string, names: readonly string[]): void { this.providersOf.set(controlsName, names); }
+
+  public providers(controlsName: string): readonly string[] | undefined { return this.providersOf.get(controlsName); }
 
   /** A login of the control plane's own, for whatever looks after all of them, whichever is made first. */
   public addDuty(controlsName: string, secret: DutySecret): void {

@@ -8,6 +8,7 @@ import { CardSigner } from '../scope/approval';
 import { Manifest } from '../scope/manifest';
 import { Duty } from '../scope/names';
 import { ActionRegistration, AgentRegistration, Registration } from '../scope/registration';
+import { ResidencyPolicy } from '../scope/residency';
 import { Tier } from '../scope/tier';
 import { AppIndex, resourcesByName } from './app-index';
 
@@ -35,6 +36,7 @@ export class StackRegistration extends Construct {
   private tiers: readonly Tier[] | null = null;
   private signers: readonly CardSigner[] | null = null;
   private reviewGraceDays: number | null = null;
+  private residency: ResidencyPolicy | null = null;
   private readonly duties: Duty[] = [];
   private readonly actions: (() => ActionRegistration)[] = [];
   private readonly agents: AgentRegistration[] = [];
@@ -75,6 +77,8 @@ export class StackRegistration extends Construct {
     this.reviewGraceDays = graceDays;
   }
 
+  public addResidency(policy: ResidencyPolicy): void { this.residency = policy; }
+
   public addDuty(duty: Duty, secret: IDependable): void {
     this.duties.push(duty);
     this.resource.node.addDependency(secret);
@@ -98,7 +102,7 @@ export class StackRegistration extends Construct {
 
   // A template is resolved several times, and a thousand cards are a megabyte: written again only when something was added.
   private asset(): { bucketName: string; objectKey: string } {
-    const count = `${this.duties.length} ${this.actions.length} ${this.agents.length} ${this.tiers?.length ?? ''} ${this.signers?.length ?? ''}`;
+    const count = `${this.duties.length} ${this.actions.length} ${this.agents.length} ${this.tiers?.length ?? ''} ${this.signers?.length ?? ''} ${this.residency === null ? '' : 'residency'}`;
     if (this.written?.count !== count) this.written = { count, location: this.write() };
     return this.written.location;
   }
@@ -106,7 +110,7 @@ export class StackRegistration extends Construct {
   private write(): { bucketName: string; objectKey: string } {
     const called = new Set(this.agents.flatMap(({ card }) => card.scopes.flatMap(({ call }) => (call ?? []).map(({ action }) => action))));
     const catalog = [...new Map([...this.catalogs].flatMap((manifests) => manifests()).filter(({ name }) => called.has(name)).map((manifest) => [manifest.name, manifest])).values()];
-    const registration: Registration = { controlsName: this.controlsName, catalog, tiers: this.tiers, signers: this.signers, reviewGraceDays: this.reviewGraceDays, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
+    const registration: Registration = { controlsName: this.controlsName, catalog, tiers: this.tiers, signers: this.signers, reviewGraceDays: this.reviewGraceDays, residency: this.residency, duties: this.duties, actions: this.actions.map((action) => action()), agents: this.agents };
     const text = canonicalJson(registration);
     const sourceHash = createHash('sha256').update(text).digest('hex');
     const fileName = `asset.${sourceHash}.json`;

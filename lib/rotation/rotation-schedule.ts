@@ -124,7 +124,7 @@ export class RotationSchedule extends RotationScheduleBase {
     credentials.forEach(({ _secret: { secretArn } }, index) => addSchedule(this, this, secretArn, `Credential${index}`));
   }
 
-  /** Answers a leak of `credential` when `alarm` goes off: an agent's name, `duty/NAME`, or the name of another secret. */
+  /** Answers a leak of `credential` when `alarm` goes off: an agent's name, `duty/NAME`, or `secret/NAME` of another secret. */
   public addAlarmTrigger(alarm: cloudwatch.IAlarm, credential: string): void {
     new events.Rule(this, `Alarm-${alarm.node.addr}-${credential}`, {
       description: `Replaces ${credential}`,

@@ -3,6 +3,7 @@ import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { anchored } from '../audit/anchored';
@@ -23,6 +24,12 @@ export function rotatorArn(controls: string): string {
 /** Most credentials besides those of agents and handlers: the function knows them from its environment, which takes 4 KB. */
 const MOST_CREDENTIALS = 12;
 
+/** Secrets Manager tells the function the whole ARN; one that is known by name alone would never be found. */
+function fullArn(scope: Construct, secret: secretsmanager.ISecret): string {
+  if (secret.secretFullArn === undefined) throw new ControlsError('SecretPartial', `${scope.node.path}: ${secret.node.path} is known by a part of its ARN; refer to it with fromSecretCompleteArn`);
+  return secret.secretFullArn;
+}
+
 /** The one function that rotates whatever a control plane rotates. Its policy names agents and handlers by pattern, so it does not grow with them. */
 export class Rotator extends Construct {
   /** What must be there before a schedule is: Secrets Manager tries the function when the schedule is made. */
@@ -38,7 +45,7 @@ export class Rotator extends Construct {
     const rotate = new HandlerFunction(this, 'Rotate', {
       functionName: handlerName(controls, 'rotate'), code: handlerCode('rotate'), description: 'Replaces credentials, on schedule and after a leak',
       environment: { ...login.environment, API_URL: broker.url, CREDENTIALS: Stack.of(this).toJsonString(credentials.map(({ _secret: secret, _user: user, _issuer: issuer }) => ({
-        arn: secret.secretArn, name: secret.secretName, ...(user ? { user: user.userName } : {}), ...(issuer ? { issuer: issuer._function.functionName } : {}),
+        arn: fullArn(this, secret), name: secret.secretName, ...(user ? { user: user.userName } : {}), ...(issuer ? { issuer: issuer._function.functionName } : {}),
       }))) },
     });
     this.handler = rotate;

@@ -3,6 +3,7 @@ import { Call, Card } from './card';
 import { CLAUSES } from './clauses';
 import { cardDigest, readActionName } from './compile';
 import { Manifest } from './manifest';
+import { code, table, text } from './markdown';
 import { DEFAULT_TIERS, Tier } from './tier';
 import { approvalWords, conditionWords, durationWords, limitWords } from './words';
 
@@ -112,19 +113,4 @@ function approvalLine(card: Card, approval: ApprovalState | undefined): string {
 
 const signers = (card: Card): string => requiredSigners(card).map(text).join(' and ');
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  if (rows.length === 0) return ['Nothing.'];
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`);
-}
-
 const lines = (phrases: readonly string[], none: string): string => phrases.join('; ') || none;
-
-/** Text as Markdown shows it, whatever is in it. */
-function text(value: string): string {
-  return value.replaceAll(/[\\`*_[\]<>|#~]/g, '\\$&').replaceAll(/\s+/g, ' ');
-}
-
-/** An identifier, in code. A backtick or a bar would end it. */
-function code(value: string): string {
-  return `\`${value.replaceAll(/[`|\s]/g, ' ')}\``;
-}

@@ -4,7 +4,7 @@
  */
 
 /** Handlers that have a Postgres login of their own, and people who read. */
-export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper', 'rollback', 'reverse', 'kill', 'rotate'] as const;
+export const DUTIES = ['broker', 'gate', 'executor', 'decide', 'expiry', 'verifier', 'append', 'auditor', 'keeper', 'rollback', 'reverse', 'kill', 'rotate', 'gateway'] as const;
 export type Duty = (typeof DUTIES)[number];
 
 /** IAM role of an agent, and the Postgres role that holds its grants. */

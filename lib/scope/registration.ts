@@ -2,6 +2,7 @@ import { CardApproval, CardSigner } from './approval';
 import { Card } from './card';
 import { Manifest } from './manifest';
 import { Duty } from './names';
+import { ResidencyPolicy } from './residency';
 import { Tier } from './tier';
 
 /** What one stack declares to the registrar: an asset, so a template does not grow with its cards. */
@@ -14,6 +15,8 @@ export interface Registration {
   readonly signers: readonly CardSigner[] | null;
   /** Days that a card may be past its review before it starts no run; null never ends one. */
   readonly reviewGraceDays: number | null;
+  /** Which provider may see what, if the model gateway is in this stack. */
+  readonly residency: ResidencyPolicy | null;
   /** Handlers of this stack that have a login. */
   readonly duties: readonly Duty[];
   readonly actions: readonly ActionRegistration[];

@@ -6,6 +6,7 @@ import type { LambdaHost } from '../lambda/host';
 import type { InvokePermission, Route } from '../services/http-api';
 import type { ClusterAddress } from '../services/rds-data';
 import type { Cognito } from '../services/cognito';
+import type { FunctionUrls } from '../services/function-url';
 import type { SecretRotation } from '../services/secret-rotation';
 import type { SecretsManager } from '../services/secrets-manager';
 import type { StepFunctions } from '../services/step-functions';
@@ -21,6 +22,7 @@ export interface Account {
   readonly authoriser: Authoriser;
   readonly secrets: SecretsManager;
   readonly rotation: SecretRotation;
+  readonly functionUrls: FunctionUrls;
   readonly functions: LambdaHost;
   readonly stateMachines: StepFunctions;
   readonly cognito: Cognito;

@@ -144,6 +144,11 @@ const TYPES: Readonly<Record<string, Provision>> = {
     account.permissions.push({ functionArn: account.functions.find(FunctionName as string)?.arn ?? String(FunctionName), service: Principal as string, sourceArn: SourceArn as string | undefined });
     return { ref: physical(resource) };
   },
+  'AWS::Lambda::Url': (resource, account) => {
+    const { TargetFunctionArn, AuthType, InvokeMode } = resource.properties;
+    if (AuthType !== 'NONE' || InvokeMode !== 'RESPONSE_STREAM') throw new Error(`${resource.logicalId}: the local runtime plays addresses of functions that ask for a token themselves and answer in streams`);
+    return { ref: physical(resource), attributes: { FunctionUrl: account.functionUrls.add(String(TargetFunctionArn).split(':function:').pop() ?? '') } };
+  },
   'AWS::Cognito::UserPool': (resource, account) => {
     const { id, arn: own, issuer } = account.cognito.addPool(physical(resource), (resource.properties.MfaConfiguration as string | undefined) ?? 'OFF');
     return { ref: id, attributes: { UserPoolId: id, Arn: own, ProviderURL: issuer, ProviderName: issuer.replace(/^https?:\/\//, '') } };

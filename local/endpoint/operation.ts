@@ -20,6 +20,8 @@ export interface Reply {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body: string | Buffer | object;
+  /** Answers piece by piece instead: `open` writes the head, and returns what writes a piece. */
+  readonly stream?: (open: (status: number, headers: Readonly<Record<string, string>>) => (chunk: Buffer) => void) => Promise<void>;
 }
 
 /** Permission that an operation needs. */

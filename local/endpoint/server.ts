@@ -146,7 +146,14 @@ function errorReply(error: unknown, protocol: Service['protocol']): Reply {
   return { status, headers: { 'content-type': 'application/json', 'x-amzn-errortype': code }, body: { __type: code, message } };
 }
 
-function send(response: ServerResponse, { status = 200, headers = {}, body }: Reply): void {
+function send(response: ServerResponse, { status = 200, headers = {}, body, stream }: Reply): void {
+  if (stream) {
+    void stream((code, more) => {
+      response.writeHead(code, { 'x-amzn-requestid': randomUUID(), ...more });
+      return (chunk) => { response.write(chunk); };
+    }).catch(() => undefined).finally(() => { if (!response.headersSent) response.writeHead(500); response.end(); }); // who reads sees that it ends
+    return;
+  }
   const text = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   response.writeHead(status, { 'content-type': 'application/json', 'x-amzn-requestid': randomUUID(), ...headers });
   response.end(text);

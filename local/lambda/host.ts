@@ -15,6 +15,12 @@ export interface HostedFunction {
   readonly roleArn: string;
 }
 
+/** A part of an answer that comes in a stream: its head, or a piece in base64. */
+export interface Part {
+  readonly head?: { readonly statusCode: number; readonly headers: Readonly<Record<string, string>> };
+  readonly chunk?: string;
+}
+
 /** What an invocation came to. */
 export interface Invoked {
   readonly payload: string;
@@ -60,13 +66,14 @@ export class LambdaHost {
     if (fn && !this.instances.get(fn.name)?.length) this.start(fn);
   }
 
-  public async invoke(nameOrArn: string, event: unknown): Promise<Invoked> {
+  /** @param onPart told the parts of an answer that comes in a stream. */
+  public async invoke(nameOrArn: string, event: unknown, onPart?: (part: Part) => void): Promise<Invoked> {
     const fn = this.find(nameOrArn);
     if (!fn) throw new ServiceError('ResourceNotFoundException', `Function not found: ${nameOrArn}`, 404);
     if (Buffer.byteLength(JSON.stringify(event) ?? '') > PAYLOAD_BYTES) throw new ServiceError('RequestTooLargeException', 'the event is larger than 6 MiB', 413);
     const instance = await this.free(fn);
     try {
-      return await this.run(fn, instance, event);
+      return await this.run(fn, instance, event, onPart);
     } finally {
       instance.busy = false;
       this.waiting.get(fn.name)?.shift()?.();
@@ -109,7 +116,7 @@ export class LambdaHost {
     return instance;
   }
 
-  private run(fn: HostedFunction, { child }: Instance, event: unknown): Promise<Invoked> {
+  private run(fn: HostedFunction, { child }: Instance, event: unknown, onPart: (part: Part) => void = () => undefined): Promise<Invoked> {
     const id = (this.sequence += 1);
     const deadline = Date.now() + fn.timeoutSeconds * 1_000;
     return new Promise((done) => {
@@ -120,8 +127,9 @@ export class LambdaHost {
         done(invoked);
       };
       const failed = (errorType: string, errorMessage: string): void => finish({ failed: true, payload: JSON.stringify({ errorType, errorMessage }) });
-      const onMessage = (message: { id?: number; payload?: string; error?: boolean }): void => {
+      const onMessage = (message: { id?: number; payload?: string; error?: boolean; part?: Part }): void => {
         if (message.id !== id) return;
+        if (message.part) return onPart(message.part);
         const payload = message.payload ?? 'null';
         if (Buffer.byteLength(payload) > PAYLOAD_BYTES) failed('Function.ResponseSizeTooLarge', 'the answer is larger than 6 MiB');
         else finish({ payload, failed: message.error === true });

@@ -19,6 +19,9 @@ export interface Secret {
 /** Secrets, as the JSON file that keeps them over a restart. */
 export type SecretsFile = Record<string, Secret>;
 
+/** How many versions without a stage are kept. */
+const MOST_UNSTAGED = 20;
+
 const notFound = (message: string): ServiceError => new ServiceError('ResourceNotFoundException', message);
 
 /** The secrets of an account: versions by their stages, as Secrets Manager keeps them. */
@@ -53,8 +56,9 @@ export class SecretStore {
     this.save();
   }
 
-  public get(secret: Secret, stage = 'AWSCURRENT', id?: string): { readonly version: string; readonly value: string; readonly createdAt: number } {
-    const version = secret.stages[stage];
+  public get(secret: Secret, asked?: string, id?: string): { readonly version: string; readonly value: string; readonly createdAt: number } {
+    const stage = asked ?? 'AWSCURRENT';
+    const version = asked === undefined && id !== undefined ? id : secret.stages[stage];
     if (id !== undefined && version !== id) {
       throw secret.versions[id] ? new ServiceError('InvalidRequestException', 'You provided a VersionStage that is not associated to the provided VersionId.') : notFound(`Secrets Manager can't find the specified secret value for VersionId: ${id}`);
     }
@@ -97,8 +101,10 @@ export class SecretStore {
     secret.stages[stage] = token;
   }
 
+  /** A version without a stage stays for a while, as on AWS, where it can be read by its id. */
   private forgetUnstaged(secret: Secret): void {
-    for (const id of Object.keys(secret.versions)) if (!Object.values(secret.stages).includes(id)) delete secret.versions[id];
+    const unstaged = Object.keys(secret.versions).filter((id) => !Object.values(secret.stages).includes(id));
+    for (const id of unstaged.slice(0, -MOST_UNSTAGED)) delete secret.versions[id];
     this.save();
   }
 }

@@ -1,0 +1,84 @@
+import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import { DataClass } from './data-class';
+
+/** What a provider promises. */
+export interface ProviderTerms {
+  /** Address of the terms. */
+  readonly url: string;
+  /** Day they were last read, `YYYY-MM-DD`. */
+  readonly readOn: string;
+  /** Whether it trains on what it is sent. */
+  readonly trainsOnData: boolean;
+  /** Days it keeps what it is sent. */
+  readonly retentionDays: number;
+}
+
+/** Options of a Bedrock model. */
+export interface BedrockProviderProps {
+  /** Name that cards use. */
+  readonly providerName: string;
+  /** Model id, or id of an inference profile; of an application profile, its ARN. */
+  readonly modelId: string;
+  /** Regions the profile may send to. @default - for a model id, the boundary's first region; required for an inference profile (`DestinationsUnknown`) */
+  readonly destinationRegions?: string[];
+  /** Model that a profile runs; required for an application profile, whose ARN does not say. @default - what the id of the profile says */
+  readonly foundationModelId?: string;
+  /** What it may see. `DataClass.SECRET` is refused (`SecretCleared`). */
+  readonly clearedFor: DataClass[];
+  /** Its terms, for the page. @default - the page says that nobody has noted any */
+  readonly terms?: ProviderTerms;
+}
+
+/** Options of an HTTPS provider. */
+export interface HttpProviderProps {
+  /** Name that cards use. */
+  readonly providerName: string;
+  /** Company that sees the data, for the page. @default - the host of `baseUrl` */
+  readonly company?: string;
+  /** Base URL, `https`, without the path of an operation: `https://api.openai.com/v1`. */
+  readonly baseUrl: string;
+  /** Models that may be asked for; the first is asked when none is named. */
+  readonly modelIds: string[];
+  /** Where it processes, as country or region names for the page. */
+  readonly processesIn: string[];
+  /** Its key; only the gateway reads it. */
+  readonly apiKey: secretsmanager.ISecret;
+  /** What it may see. `DataClass.SECRET` is refused (`SecretCleared`). */
+  readonly clearedFor: DataClass[];
+  /** Its terms, for the page. @default - the page says that nobody has noted any */
+  readonly terms?: ProviderTerms;
+}
+
+/** A company that runs models, where it runs them, and which data it may see. */
+export class ModelProvider {
+  /** A model of Amazon Bedrock. An inference profile is judged by every region it may send to. */
+  public static bedrock(props: BedrockProviderProps): ModelProvider { return new ModelProvider(props, undefined); }
+
+  /** A provider that speaks the OpenAI chat protocol over HTTPS. */
+  public static openAiCompatible(props: HttpProviderProps): ModelProvider { return new ModelProvider(undefined, props); }
+
+  /** @internal */
+  private constructor(private readonly bedrock: BedrockProviderProps | undefined, private readonly http: HttpProviderProps | undefined) {}
+
+  /** @internal */
+  public get _bedrock(): BedrockProviderProps | undefined { return this.bedrock; }
+  /** @internal */
+  public get _http(): HttpProviderProps | undefined { return this.http; }
+}
+
+/** What happens to a class that the asked provider may not see. */
+export class UnclearedData {
+  /** Taken out and replaced by a mark before anything is sent. */
+  public static redact(...classes: DataClass[]): UnclearedData { return new UnclearedData(classes, undefined); }
+
+  /** The call goes to this provider instead; it must be cleared for all of them (`RouteNotCleared`). */
+  public static routeTo(providerName: string, ...classes: DataClass[]): UnclearedData { return new UnclearedData(classes, providerName); }
+
+  /** @internal */
+  private constructor(private readonly classes: readonly DataClass[], private readonly to: string | undefined) {}
+
+  /** @internal */
+  public get _classes(): readonly DataClass[] { return this.classes; }
+  /** @internal */
+  public get _to(): string | undefined { return this.to; }
+}

@@ -1,0 +1,91 @@
+/** Which data may be where, and which model provider may see it: what boundary, gateway, page and denies are made of. Pure. */
+
+/** Classes that are known by name. Another name is as restricted as `sensitive-pii` until a provider is cleared for it. */
+export const DATA_CLASSES = ['public', 'business', 'contact', 'contract', 'payment', 'health', 'sensitive-pii', 'secret'] as const;
+
+/** What carries no class. Nobody is ever cleared for it. */
+export const UNCLASSIFIED = 'unclassified';
+
+/** What a provider promises. */
+export interface Terms { readonly url: string; readonly readOn: string; readonly trainsOnData: boolean; readonly retentionDays: number }
+
+/** A company that runs models, where it runs them, and what it may see. */
+export interface ProviderPolicy {
+  readonly name: string;
+  readonly kind: 'bedrock' | 'openai';
+  /** Company that sees the data. */
+  readonly company: string;
+  readonly models: readonly string[];
+  readonly clearedFor: readonly string[];
+  /** Where it processes: every region that an inference profile may send to, or names of countries. */
+  readonly processesIn: readonly string[];
+  /** Region that is called; of Bedrock. */
+  readonly region?: string;
+  /** Foundation model that a profile runs; of Bedrock. */
+  readonly foundationModel?: string;
+  /** Base URL; of the others. */
+  readonly baseUrl?: string;
+  readonly terms?: Terms;
+}
+
+/** What happens to a class that the asked provider may not see. What is not here is blocked. */
+export type Uncleared = { readonly how: 'redact' } | { readonly how: 'route'; readonly to: string };
+
+/** The policy, as the registrar keeps it and the gateway reads it. */
+export interface ResidencyPolicy {
+  readonly regions: readonly string[];
+  readonly owner: string;
+  readonly reviewBy: string;
+  readonly providers: readonly ProviderPolicy[];
+  readonly uncleared: Readonly<Record<string, Uncleared>>;
+  /** Classes of columns, by `table.column` or `table.*`; the first is stronger. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** Class of prose that no detector finds anything in. */
+  readonly prose: string;
+}
+
+/** The class of a column. */
+export function classOf({ columns }: ResidencyPolicy, column: string): string {
+  return columns[column] ?? columns[`${column.slice(0, column.lastIndexOf('.'))}.*`] ?? UNCLASSIFIED;
+}
+
+/** Who may be asked with some classes of data, and what is taken out before. */
+export type Ruling =
+  | { readonly provider: ProviderPolicy; readonly redact: readonly string[]; readonly routedFrom?: string }
+  | { readonly refused: 'ProviderUnknown' | 'ClassBlocked'; readonly classes: readonly string[] };
+
+/**
+ * Decides a call of a model: the provider that was asked, another one that data of these classes goes to, or nobody. A route leads one step: what the
+ * other may not see, and is not taken out, is blocked.
+ */
+export function ruling(policy: ResidencyPolicy, asked: string, classes: readonly string[]): Ruling {
+  const provider = policy.providers.find(({ name }) => name === asked);
+  if (!provider) return { refused: 'ProviderUnknown', classes: [] };
+  const treated = (of: ProviderPolicy, how: Uncleared['how']): string[] => unseen(of, classes).filter((name) => policy.uncleared[name]?.how === how);
+  const blocked = unseen(provider, classes).filter((name) => policy.uncleared[name] === undefined);
+  if (blocked.length > 0) return { refused: 'ClassBlocked', classes: blocked };
+  const routes = [...new Set(treated(provider, 'route').map((name) => (policy.uncleared[name] as { to: string }).to))];
+  if (routes.length === 0) return { provider, redact: treated(provider, 'redact') };
+  // Of several providers that classes would go to, the first that may see all of them.
+  const others = policy.providers.filter(({ name }) => routes.includes(name));
+  const other = others.find((candidate) => unseen(candidate, classes).every((name) => policy.uncleared[name]?.how === 'redact'));
+  if (!other) return { refused: 'ClassBlocked', classes: treated(provider, 'route') };
+  return { provider: other, redact: treated(other, 'redact'), routedFrom: provider.name };
+}
+
+/** Classes that a provider may not see. */
+export function unseen({ clearedFor }: ProviderPolicy, classes: readonly string[]): string[] { return classes.filter((name) => !clearedFor.includes(name)); }
+
+/** Whether a model id names an inference profile, which may send to several regions: of a geography, of the world, or of an application. */
+export function isInferenceProfile(modelId: string): boolean {
+  return /^(?:[a-z]{2,6}(?:-gov)?|apac|global)\.[a-z0-9-]+\./.test(modelId) || /:(?:application-)?inference-profile\//.test(modelId);
+}
+
+/** Where a request ends up, as ARNs of Bedrock: the profile that is asked, and the model in every region that it may send to. */
+export function bedrockResources({ models, region = '', processesIn, foundationModel }: ProviderPolicy): string[] {
+  return models.flatMap((model) => {
+    if (!isInferenceProfile(model)) return [`arn:aws:bedrock:${region}::foundation-model/${model}`];
+    const profile = model.startsWith('arn:') ? model : `arn:aws:bedrock:${region}:*:inference-profile/${model}`;
+    return [profile, ...processesIn.map((destination) => `arn:aws:bedrock:${destination}::foundation-model/${foundationModel ?? model.replace(/^[^.]+\./, '')}`)];
+  });
+}
