@@ -59,7 +59,7 @@ const code = (promise: Promise<unknown>): Promise<string> => promise.then(() => 
 const start = (agent = 'canary'): Promise<Run> => runtime.startRun(agent, { text: 'Make a mark.' });
 const mark = (run: Run): ReturnType<Run['call']> => run.call('mark', { text: 'x' }, { reason: 'r' });
 const states = ({ levers }: Report): Record<string, string> => Object.fromEntries(levers.map(({ lever, state }) => [lever, state]));
-const ALL = { gate: 'proven', logins: 'proven', holds: 'proven', calls: 'proven', sessions: 'proven' };
+const ALL = { gate: 'proven', logins: 'proven', holds: 'proven', calls: 'proven', models: 'proven', sessions: 'proven' };
 
 afterEach(async () => {
   if ((await superuser.query<{ enabled: boolean }>("select enabled from controls.agent where name = 'canary'")).rows[0]?.enabled === false) {
@@ -234,7 +234,7 @@ describe('a stop', () => {
     try {
       const report = await disable();
       expect(report.outcome).toBe('unproven');
-      expect(states(report)).toEqual({ gate: 'unproven', logins: 'unproven', holds: 'unproven', calls: 'unproven', sessions: 'proven' });
+      expect(states(report)).toEqual({ gate: 'unproven', logins: 'unproven', holds: 'unproven', calls: 'unproven', models: 'unproven', sessions: 'proven' });
       expect(await code(mark(await start()))).toMatch(/AccessDenied/);
     } finally {
       await superuser.query("alter role \"agent-controls-kill-a\" login");
