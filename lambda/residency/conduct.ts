@@ -4,7 +4,6 @@ import { ProviderPolicy, ResidencyPolicy, ruling, UNCLASSIFIED } from '../../lib
 import { arg, callFunction } from '../database/connection';
 import { HttpError } from '../http/http';
 import { redact } from '../redaction/redact';
-import type { Secret } from '../redaction/detect';
 import { finderOf, Labels, labelsOf, Read } from './classes';
 import type { ModelEvent, ModelRequest, Usage } from './converse';
 import { examine } from './examiners';
@@ -45,7 +44,6 @@ const LONGEST_RESULT = 200_000;
  * Decides and conducts one call of a model. Everything is decided before anything is sent: who may be asked follows from what the run has read and from
  * what is in the text. What comes back is handed on as it comes.
  *
- * @param now by the clock that tokens are checked with.
  * @throws HttpError
  */
 export async function* conduct(run: string, asked: string, request: ModelRequest): AsyncGenerator<ModelEvent> {
@@ -138,6 +136,3 @@ async function* handedOn(decision: string, provider: ProviderPolicy, model: stri
     await callFunction('gate.end_model', { decision: arg.uuid(decision), outcome: arg.text(outcome), facts: arg.text(canonicalJson({ provider: provider.name, model, input_tokens: usage?.inputTokens ?? null, output_tokens: usage?.outputTokens ?? null })) });
   }
 }
-
-/** What an examiner adds to what is found in a text. */
-export type More = (text: string) => readonly Secret[];
