@@ -33,7 +33,7 @@ export function postgresLogin(controls: string, name: string): CredentialKind {
       if (seen !== parse(next).username) throw new Error(`LoginWrong: ${parse(next).username} logged in as ${seen}`);
     },
     revoke: async (_, left) => {
-      const dead: Dead[] = [{ what: 'logins', state: left === 0 ? 'proven' : 'propagating', evidence: `both logins were made anew, so the passwords from before are nobody's; ${left === 0 ? 'no session' : `${left} sessions`} that was opened with them is left, and it has no rights` }];
+      const dead: Dead[] = [{ what: 'logins', state: left === 0 ? 'proven' : 'propagating', evidence: `both logins were made anew, so the passwords from before are nobody's; ${left === 0 ? 'no session that was opened with them is left' : `${left} sessions that were opened with them have not ended yet, and have no rights any more`}` }];
       return isAgent ? [...dead, await endSessionsOf(owner)] : dead;
     },
   };

@@ -55,7 +55,7 @@ export async function replace(of: Credential, leaked: boolean, person: string, r
   }
   if (!leaked) return { credential: of.name, version: token, leaked, outcome: 'replaced', exposures: [], dead: [] };
   const dead = await of.kind.revoke((await current(of.secretArn)).value, left);
-  const until = await finishLeak(of, token);
+  const until = new Date(await finishLeak(of, token)).toISOString();
   const exposures = before.map(({ stages, createdAt }): Exposure => ({ credential: stages.includes('AWSCURRENT') ? 'current' : 'previous', since: createdAt.toISOString(), until, seconds: Math.max(0, Math.round((Date.parse(until) - createdAt.getTime()) / 1_000)) }));
   const outcome = dead.every(({ state }) => state === 'proven') ? 'proven' : 'propagating';
   await callFunction('controls.record_leak', { name: arg.text(of.name), token: arg.text(token), person: arg.text(person), reason: arg.text(reason), report: arg.text(JSON.stringify({ outcome, exposures, dead })) });
