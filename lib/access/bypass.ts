@@ -1,5 +1,6 @@
 import { CROWN_JEWELS } from '../scope/compile-aws';
 import { agentBoundaryName, agentPolicyName, agentRoleName, approverRoleName, breakGlassRoleName, DUTIES, handlerName } from '../scope/names';
+import { aroundGateway, hasGateway } from './models';
 import { covers, HERE, meets, patternOf } from './pattern';
 import { AppResource, functionName, namesOf, physicalName } from './resources';
 import { Role, rolesOf } from './roles';
@@ -64,6 +65,8 @@ interface Scene extends Plane {
   readonly api: string;
   /** The API of the approval page, which takes requests that nobody signed, for one function alone. */
   readonly page: string;
+  /** Whether models are asked through a gateway of its own. */
+  readonly gateway: boolean;
   readonly roles: ReadonlyMap<string, Role>;
   readonly resources: readonly AppResource[];
 }
@@ -79,10 +82,11 @@ export function bypasses(resources: readonly AppResource[], planes: readonly Pla
   return planes.flatMap((plane) => {
     const api = resources.filter(({ type, properties }) => type === 'AWS::ApiGatewayV2::Api' && properties.Name === plane.controlsName).map(physicalName)[0] ?? 'api';
     const page = resources.filter(({ type, own, properties }) => type === 'AWS::ApiGatewayV2::Api' && own && properties.Name === `${plane.controlsName}-approvals`).map(physicalName)[0] ?? 'page';
-    const scene = { ...plane, api, page, roles, resources };
+    const scene = { ...plane, api, page, gateway: hasGateway(roles, plane.controlsName), roles, resources };
     const programs = new Set<Role>();
     const found = plane.agents.flatMap((agent) => [...ofAgent(scene, agent), ...ofPrograms(scene, agent, programs)]);
-    return [...found, ...[...roles.values()].flatMap((role) => ofAnybody(scene, role, programs)), ...resources.flatMap((resource) => ofResource(scene, resource))];
+    const strangers = [...roles.values()].flatMap((role) => [...ofAnybody(scene, role, programs), ...(scene.gateway && !programs.has(role) && !role.name.startsWith(agentRoleName(plane.controlsName, '')) ? aroundGateway(plane.controlsName, role, false) : [])]);
+    return [...found, ...strangers, ...resources.flatMap((resource) => ofResource(scene, resource))];
   });
 }
 
@@ -136,6 +140,7 @@ function ofPrograms(scene: Scene, agent: string, seen: Set<Role>): Finding[] {
     return [
       ...(triggers.includes(role) ? [refused('TriggerIsCompute', `${who} also says what is asked of it; a trigger is another principal, or the card says trusted-from: compute`)] : []),
       ...(first ? tooWide(scene, role, who) : []),
+      ...(first && scene.gateway ? aroundGateway(scene.controlsName, role, true) : []),
     ];
   });
 }

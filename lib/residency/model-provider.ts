@@ -1,4 +1,5 @@
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import { Uncleared } from '../scope/residency';
 import { DataClass } from './data-class';
 
 /** What a provider promises. */
@@ -25,6 +26,8 @@ export interface BedrockProviderProps {
   readonly foundationModelId?: string;
   /** What it may see. `DataClass.SECRET` is refused (`SecretCleared`). */
   readonly clearedFor: DataClass[];
+  /** What happens to what it may not see. @default - what the boundary says of the class */
+  readonly uncleared?: UnclearedData[];
   /** Its terms, for the page. @default - the page says that nobody has noted any */
   readonly terms?: ProviderTerms;
 }
@@ -45,6 +48,8 @@ export interface HttpProviderProps {
   readonly apiKey: secretsmanager.ISecret;
   /** What it may see. `DataClass.SECRET` is refused (`SecretCleared`). */
   readonly clearedFor: DataClass[];
+  /** What happens to what it may not see. @default - what the boundary says of the class */
+  readonly uncleared?: UnclearedData[];
   /** Its terms, for the page. @default - the page says that nobody has noted any */
   readonly terms?: ProviderTerms;
 }
@@ -64,21 +69,26 @@ export class ModelProvider {
   public get _bedrock(): BedrockProviderProps | undefined { return this.bedrock; }
   /** @internal */
   public get _http(): HttpProviderProps | undefined { return this.http; }
+  /** @internal */
+  public get _uncleared(): readonly UnclearedData[] | undefined { return (this.bedrock ?? this.http)?.uncleared; }
 }
 
-/** What happens to a class that the asked provider may not see. */
+/** What happens to classes that the asked provider may not see. */
 export class UnclearedData {
   /** Taken out and replaced by a mark before anything is sent. */
-  public static redact(...classes: DataClass[]): UnclearedData { return new UnclearedData(classes, undefined); }
+  public static redact(...classes: DataClass[]): UnclearedData { return new UnclearedData(classes, { how: 'redact' }); }
 
   /** The call goes to this provider instead; it must be cleared for all of them (`RouteNotCleared`). */
-  public static routeTo(providerName: string, ...classes: DataClass[]): UnclearedData { return new UnclearedData(classes, providerName); }
+  public static routeTo(providerName: string, ...classes: DataClass[]): UnclearedData { return new UnclearedData(classes, { how: 'route', to: providerName }); }
+
+  /** The call is refused, as it is for every class that nothing is said of: for a provider, where the boundary says something else. */
+  public static block(...classes: DataClass[]): UnclearedData { return new UnclearedData(classes, { how: 'block' }); }
 
   /** @internal */
-  private constructor(private readonly classes: readonly DataClass[], private readonly to: string | undefined) {}
+  private constructor(private readonly classes: readonly DataClass[], private readonly treatment: Uncleared) {}
 
   /** @internal */
   public get _classes(): readonly DataClass[] { return this.classes; }
   /** @internal */
-  public get _to(): string | undefined { return this.to; }
+  public get _treatment(): Uncleared { return this.treatment; }
 }

@@ -1,9 +1,10 @@
 import { Annotations, CfnResource, IResource, Resource, Stack, Token } from 'aws-cdk-lib';
+import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, IConstruct } from 'constructs';
 import { ControlsError, shown } from '../scope/controls-error';
-import { isInferenceProfile, ProviderPolicy, ResidencyPolicy, unseen } from '../scope/residency';
+import { isInferenceProfile, ProviderPolicy, ResidencyPolicy, Uncleared, unseen } from '../scope/residency';
 import { residencyPage } from '../scope/residency-page';
 import { deniesOutside, endpointPolicy, serviceControlPolicy } from '../scope/residency-policies';
 import { DataClass } from './data-class';
@@ -65,9 +66,13 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
     for (const region of props.regions) if (Token.isUnresolved(region) || !/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) fail('RegionInvalid', `regions must be names of regions, written out, got ${shown(region)}; name them`);
     if (props.regions.length === 0 || props.providers.length === 0) fail('BoundaryEmpty', 'a boundary has a region and a provider; name them');
     if (!DAY.test(props.reviewBy)) fail('DayInvalid', `reviewBy must be YYYY-MM-DD, got ${shown(props.reviewBy)}; correct it`);
-    const providers = props.providers.map((provider) => (provider._bedrock ? this.bedrock(provider._bedrock, fail) : this.http(provider._http as HttpProviderProps, fail)));
-    const twice = providers.find(({ name }, index) => providers.findIndex((other) => other.name === name) !== index);
+    const known = props.providers.map((provider) => (provider._bedrock ? this.bedrock(provider._bedrock, fail) : this.http(provider._http as HttpProviderProps, fail)));
+    const twice = known.find(({ name }, index) => known.findIndex((other) => other.name === name) !== index);
     if (twice) fail('ProviderDuplicate', `two providers are called ${twice.name}; rename one`);
+    const providers = known.map((provider, index): ProviderPolicy => {
+      const uncleared = props.providers[index]?._uncleared;
+      return uncleared ? { ...provider, uncleared: unclearedOf(uncleared, known, fail) } : provider;
+    });
     this._keys = new Map(props.providers.flatMap(({ _http: http }) => (http ? [[http.providerName, http.apiKey] as const] : [])));
     this._policy = {
       regions: props.regions, owner: props.owner, reviewBy: props.reviewBy, providers, prose: (props.prose ?? DataClass.BUSINESS).className,
@@ -118,12 +123,20 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
     const faults: string[] = [];
     for (const node of root.node.findAll()) {
       if (!CfnResource.isCfnResource(node) || !KEEPS_DATA.has(node.cfnResourceType)) continue;
-      const { region } = Stack.of(node);
-      if (Token.isUnresolved(region)) faults.push(new ControlsError('RegionUnknown', `${node.node.path} keeps data, and its stack has no region; set env.region of ${Stack.of(node).node.path} to one of ${this.regions.join(', ')}`).message);
-      else if (!this.regions.includes(region)) faults.push(new ControlsError('OutsideBoundary', `${node.node.path} keeps data in ${region}, outside of ${this.regions.join(', ')}; move its stack, or widen ${this.node.path}`).message);
+      const stack = Stack.of(node);
+      if (Token.isUnresolved(stack.region)) faults.push(new ControlsError('RegionUnknown', `${node.node.path} keeps data, and its stack has no region; set env.region of ${stack.node.path} to one of ${this.regions.join(', ')}`).message);
+      for (const region of [...(Token.isUnresolved(stack.region) ? [] : [stack.region]), ...copiesOf(node)]) {
+        if (!this.regions.includes(region)) faults.push(new ControlsError('OutsideBoundary', `${node.node.path} keeps data in ${shown(region).replaceAll('"', '')}, outside of ${this.regions.join(', ')}; move it, or widen ${this.node.path}`).message);
+      }
     }
     return faults;
   }
+}
+
+/** Other regions that a resource copies its data to. */
+function copiesOf(node: CfnResource): string[] {
+  const copies = node instanceof dynamodb.CfnGlobalTable ? node.replicas : node instanceof secretsmanager.CfnSecret ? node.replicaRegions : undefined;
+  return ((Stack.of(node).resolve(copies) ?? []) as { readonly region: string }[]).map(({ region }) => region);
 }
 
 function named(name: string, fail: (code: string, sentence: string) => never): string {
@@ -143,16 +156,18 @@ function checkedTerms(name: string, terms: ProviderTermsLike, fail: (code: strin
 
 type ProviderTermsLike = NonNullable<ProviderPolicy['terms']>;
 
-function unclearedOf(treatments: readonly UnclearedData[], providers: readonly ProviderPolicy[], fail: (code: string, sentence: string) => never): ResidencyPolicy['uncleared'] {
-  const all: Record<string, ResidencyPolicy['uncleared'][string]> = {};
-  for (const { _classes: classes, _to: to } of treatments) {
-    const target = providers.find(({ name }) => name === to);
-    if (to !== undefined && !target) fail('ProviderUnknown', `data is routed to ${to}, and no provider is called so; there are ${providers.map(({ name }) => name).join(', ')}`);
-    const missing = target ? unseen(target, classes.map(({ className }) => className)) : [];
-    if (missing.length > 0) fail('RouteNotCleared', `${missing.join(', ')} is routed to ${to ?? ''}, which is not cleared for it; clear it, or route elsewhere`);
-    for (const { className } of classes) {
-      if (all[className]) fail('TreatmentTwice', `${className} is treated in two ways; leave one out`);
-      all[className] = to === undefined ? { how: 'redact' } : { how: 'route', to };
+function unclearedOf(treatments: readonly UnclearedData[], providers: readonly ProviderPolicy[], fail: (code: string, sentence: string) => never): Record<string, Uncleared> {
+  const all: Record<string, Uncleared> = {};
+  for (const { _classes: classes, _treatment: treatment } of treatments) {
+    const names = classes.map(({ className }) => className);
+    if (treatment.how === 'route') {
+      const target = providers.find(({ name }) => name === treatment.to) ?? fail('ProviderUnknown', `data is routed to ${treatment.to}, and no provider is called so; there are ${providers.map(({ name }) => name).join(', ')}`);
+      const missing = unseen(target, names);
+      if (missing.length > 0) fail('RouteNotCleared', `${missing.join(', ')} is routed to ${treatment.to}, which is not cleared for it; clear it, or route elsewhere`);
+    }
+    for (const name of names) {
+      if (all[name]) fail('TreatmentTwice', `${name} is treated in two ways; leave one out`);
+      all[name] = treatment;
     }
   }
   return all;

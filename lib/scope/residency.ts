@@ -26,10 +26,12 @@ export interface ProviderPolicy {
   /** Base URL; of the others. */
   readonly baseUrl?: string;
   readonly terms?: Terms;
+  /** What happens to classes that this one may not see, where it is not what the policy says. */
+  readonly uncleared?: Readonly<Record<string, Uncleared>>;
 }
 
-/** What happens to a class that the asked provider may not see. What is not here is blocked. */
-export type Uncleared = { readonly how: 'redact' } | { readonly how: 'route'; readonly to: string };
+/** What happens to a class that the asked provider may not see. What is nowhere is blocked. */
+export type Uncleared = { readonly how: 'redact' } | { readonly how: 'route'; readonly to: string } | { readonly how: 'block' };
 
 /** The policy, as the registrar keeps it and the gateway reads it. */
 export interface ResidencyPolicy {
@@ -61,16 +63,22 @@ export type Ruling =
 export function ruling(policy: ResidencyPolicy, asked: string, classes: readonly string[]): Ruling {
   const provider = policy.providers.find(({ name }) => name === asked);
   if (!provider) return { refused: 'ProviderUnknown', classes: [] };
-  const treated = (of: ProviderPolicy, how: Uncleared['how']): string[] => unseen(of, classes).filter((name) => policy.uncleared[name]?.how === how);
-  const blocked = unseen(provider, classes).filter((name) => policy.uncleared[name] === undefined);
+  const treated = (of: ProviderPolicy, how: Uncleared['how']): string[] => unseen(of, classes).filter((name) => treatment(policy, of, name).how === how);
+  const blocked = treated(provider, 'block');
   if (blocked.length > 0) return { refused: 'ClassBlocked', classes: blocked };
-  const routes = [...new Set(treated(provider, 'route').map((name) => (policy.uncleared[name] as { to: string }).to))];
-  if (routes.length === 0) return { provider, redact: treated(provider, 'redact') };
+  const routed = treated(provider, 'route');
+  if (routed.length === 0) return { provider, redact: treated(provider, 'redact') };
   // Of several providers that classes would go to, the first that may see all of them.
-  const others = policy.providers.filter(({ name }) => routes.includes(name));
-  const other = others.find((candidate) => unseen(candidate, classes).every((name) => policy.uncleared[name]?.how === 'redact'));
-  if (!other) return { refused: 'ClassBlocked', classes: treated(provider, 'route') };
+  const routes = routed.map((name) => (treatment(policy, provider, name) as { to: string }).to);
+  const other = policy.providers.find((candidate) => routes.includes(candidate.name) && unseen(candidate, classes).every((name) => treatment(policy, candidate, name).how === 'redact'));
+  if (!other) return { refused: 'ClassBlocked', classes: routed };
   return { provider: other, redact: treated(other, 'redact'), routedFrom: provider.name };
+}
+
+function treatment(policy: ResidencyPolicy, { uncleared = {} }: ProviderPolicy, className: string): Uncleared {
+  // A class may be called as what every object has.
+  const said = [uncleared, policy.uncleared].find((of) => Object.hasOwn(of, className));
+  return said?.[className] ?? { how: 'block' };
 }
 
 /** Classes that a provider may not see. */
@@ -78,7 +86,7 @@ export function unseen({ clearedFor }: ProviderPolicy, classes: readonly string[
 
 /** Whether a model id names an inference profile, which may send to several regions: of a geography, of the world, or of an application. */
 export function isInferenceProfile(modelId: string): boolean {
-  return /^(?:[a-z]{2,6}(?:-gov)?|apac|global)\.[a-z0-9-]+\./.test(modelId) || /:(?:application-)?inference-profile\//.test(modelId);
+  return /^(?:[a-z]{2}(?:-gov)?|apac|global)\.[a-z0-9-]+\./.test(modelId) || /:(?:application-)?inference-profile\//.test(modelId);
 }
 
 /** Where a request ends up, as ARNs of Bedrock: the profile that is asked, and the model in every region that it may send to. */

@@ -30,7 +30,7 @@ export function statements(template: Template, roleName: string): string[] {
   if (id === undefined) throw new Error(`there is no role ${roleName}`);
   return Object.values(resources).filter(({ Type, Properties }) => Type === 'AWS::IAM::Policy' && (Properties.Roles as Json[]).some(({ Ref }) => Ref === id))
     .flatMap(({ Properties }) => Properties.PolicyDocument.Statement as Json[])
-    .flatMap(({ Effect, Action, Resource, Condition }) => [Action].flat().flatMap((name: string) => [Resource].flat().map((of: unknown) => `${Effect === 'Allow' ? '' : 'DENY '}${name} on ${short(of)}${Condition ? ` if ${JSON.stringify(Condition)}` : ''}`)))
+    .flatMap(({ Effect, Action, Resource, NotResource, Condition }) => [Action].flat().flatMap((name: string) => (NotResource ? [`whatever is not ${[NotResource].flat().map(short).join(' or ')}`] : [Resource].flat().map(short)).map((of) => `${Effect === 'Allow' ? '' : 'DENY '}${name} on ${of}${Condition ? ` if ${JSON.stringify(Condition)}` : ''}`)))
     .sort();
 }
 

@@ -19,6 +19,15 @@ describe('a ruling', () => {
     ['what is unclassified', ['unclassified'], { refused: 'ClassBlocked', classes: ['unclassified'] }],
   ])('of %s', (_, classes, expected) => expect(ruling(of, 'outside', classes)).toEqual(expected));
 
+  it('of a provider that is treated in its own way: the same data is taken out for one, goes elsewhere for another, and is refused for a third', () => {
+    const rules = policy([outside, inside, provider('router', ['business'], { uncleared: { payment: { how: 'route', to: 'vault' } } }), provider('strict', ['business'], { uncleared: { payment: { how: 'block' } } }), provider('vault', ['business', 'payment'])], { payment: { how: 'redact' } });
+    expect(['outside', 'router', 'strict'].map((asked) => ruling(rules, asked, ['business', 'payment']))).toMatchObject([
+      { provider: { name: 'outside' }, redact: ['payment'] }, { provider: { name: 'vault' }, redact: [], routedFrom: 'router' }, { refused: 'ClassBlocked', classes: ['payment'] },
+    ]);
+  });
+
+  it('of a class that is called as what every object has is a refusal like any other', () => expect(ruling(of, 'outside', ['constructor'])).toEqual({ refused: 'ClassBlocked', classes: ['constructor'] }));
+
   it('of a provider that nobody named, and of a route that would need another one', () => {
     expect(ruling(of, 'none', [])).toEqual({ refused: 'ProviderUnknown', classes: [] });
     const two = policy([outside, provider('a', ['health']), provider('b', ['contract'])], { health: { how: 'route', to: 'a' }, contract: { how: 'route', to: 'b' } });
@@ -32,7 +41,7 @@ it('the class of a column is its own, that of its table, or none', () => {
 });
 
 describe('what Bedrock is asked for', () => {
-  it.each([['anthropic.claude-3', false], ['eu.anthropic.claude-3', true], ['us-gov.anthropic.claude-3', true], ['apac.amazon.nova', true], ['global.anthropic.claude-3', true], ['arn:aws:bedrock:eu-west-1:1:application-inference-profile/abc', true]])('%s is a profile: %s', (id, is) => expect(isInferenceProfile(id)).toBe(is));
+  it.each([['anthropic.claude-3', false], ['zai.glm-4.6', false], ['eu.anthropic.claude-3', true], ['us-gov.anthropic.claude-3', true], ['apac.amazon.nova', true], ['global.anthropic.claude-3', true], ['arn:aws:bedrock:eu-west-1:1:application-inference-profile/abc', true]])('%s is a profile: %s', (id, is) => expect(isInferenceProfile(id)).toBe(is));
 
   it('is the model where it runs, and of a profile itself and the model wherever it may send', () => {
     const bedrock = (models: string[], more: Partial<ProviderPolicy> = {}): ProviderPolicy => provider('b', [], { kind: 'bedrock', models, region: 'eu-central-1', processesIn: ['eu-central-1', 'eu-west-1'], ...more });
