@@ -20,7 +20,7 @@ export interface BedrockProviderProps {
   readonly providerName: string;
   /** Model id, or id of an inference profile; of an application profile, its ARN. */
   readonly modelId: string;
-  /** Regions the profile may send to. @default - for a model id, the boundary's first region; required for an inference profile (`DestinationsUnknown`) */
+  /** Regions the profile may send to. @default - for a model id, the boundary's first region; required for an inference profile (`DestinationsUnknown`), except a `global.` one, which may send anywhere */
   readonly destinationRegions?: string[];
   /** Model that a profile runs; required for an application profile, whose ARN does not say. @default - what the id of the profile says */
   readonly foundationModelId?: string;

@@ -4,7 +4,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, IConstruct } from 'constructs';
 import { ControlsError, shown } from '../scope/controls-error';
-import { isInferenceProfile, ProviderPolicy, ResidencyPolicy, Uncleared, unseen } from '../scope/residency';
+import { EVERYWHERE, isInferenceProfile, ProviderPolicy, ResidencyPolicy, Uncleared, unseen } from '../scope/residency';
 import { residencyPage } from '../scope/residency-page';
 import { deniesOutside, endpointPolicy, serviceControlPolicy } from '../scope/residency-policies';
 import { DataClass } from './data-class';
@@ -98,15 +98,15 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
   private bedrock(props: BedrockProviderProps, fail: (code: string, sentence: string) => never): ProviderPolicy {
     const { providerName, modelId, destinationRegions, foundationModelId, terms } = props;
     const isProfile = isInferenceProfile(modelId);
-    if (isProfile && !destinationRegions?.length) fail('DestinationsUnknown', `${providerName}: ${modelId} may send to several regions; name them all under destinationRegions, as AWS lists them for the profile`);
+    const processesAnywhere = modelId.startsWith('global.');
+    if (isProfile && !processesAnywhere && !destinationRegions?.length) fail('DestinationsUnknown', `${providerName}: ${modelId} may send to several regions; name them all under destinationRegions, as AWS lists them for the profile`);
     if (modelId.startsWith('arn:') && foundationModelId === undefined) fail('ModelUnknown', `${providerName}: the ARN of an application profile does not say which model it runs; name it under foundationModelId`);
     const clearedFor = cleared(providerName, props.clearedFor, fail);
     const region = modelId.startsWith('arn:') ? modelId.split(':')[3] ?? '' : this.regions[0] as string;
-    const processesIn = destinationRegions ?? [region];
+    const processesIn = processesAnywhere ? [EVERYWHERE] : destinationRegions ?? [region];
     const outside = [...new Set([region, ...processesIn])].filter((destination) => !this.regions.includes(destination));
     const needsIt = clearedFor.filter((name) => name !== DataClass.PUBLIC.className);
     if (outside.length > 0 && needsIt.length > 0) fail('ProviderOutside', `${providerName}: ${modelId} processes in ${outside.join(', ')}, outside of ${this.regions.join(', ')}, and is cleared for ${needsIt.join(', ')}; clear it for public data alone, or take a model that stays inside`);
-    if (/^global\./.test(modelId) && needsIt.length > 0) fail('ProviderOutside', `${providerName}: ${modelId} may send to every region that there is, also to those that come; clear it for public data alone, or take a profile of a geography`);
     return { name: named(providerName, fail), kind: 'bedrock', company: 'Amazon Web Services', models: [modelId], clearedFor, processesIn, region, ...(foundationModelId === undefined ? {} : { foundationModel: foundationModelId }), ...(terms ? { terms: checkedTerms(providerName, terms, fail) } : {}) };
   }
 

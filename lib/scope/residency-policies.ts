@@ -1,5 +1,5 @@
 import { handlerName } from './names';
-import { bedrockResources, ResidencyPolicy } from './residency';
+import { bedrockRegions, bedrockResources, ResidencyPolicy } from './residency';
 
 /** What asks a model, whichever service runs it. */
 const ASKS_A_MODEL = ['bedrock:InvokeModel*', 'bedrock:Converse*', 'bedrock:InvokeAgent', 'bedrock:InvokeInlineAgent', 'bedrock:InvokeFlow', 'bedrock:RetrieveAndGenerate*', 'bedrock:CreateModelInvocationJob', 'sagemaker:InvokeEndpoint*'];
@@ -7,7 +7,6 @@ const ASKS_A_MODEL = ['bedrock:InvokeModel*', 'bedrock:Converse*', 'bedrock:Invo
 type Statement = Readonly<Record<string, unknown>>;
 
 const document = (Statement: readonly Statement[]): string => JSON.stringify({ Version: '2012-10-17', Statement }, null, 2);
-const bedrockRegions = ({ providers }: ResidencyPolicy): string[] => [...new Set(providers.filter(({ kind }) => kind === 'bedrock').flatMap(({ region = '', processesIn }) => [region, ...processesIn]))].sort();
 
 /** Denies that hold whatever else a role may: no region outside, no model that is not named. A condition on the region sees where a profile ends up. */
 export function deniesOutside(policy: ResidencyPolicy): Statement[] {

@@ -89,11 +89,20 @@ export function isInferenceProfile(modelId: string): boolean {
   return /^(?:[a-z]{2}(?:-gov)?|apac|global)\.[a-z0-9-]+\./.test(modelId) || /:(?:application-)?inference-profile\//.test(modelId);
 }
 
+/** Where a profile of the whole world processes; IAM calls that region `unspecified`, and it has no name in an ARN. */
+export const EVERYWHERE = 'every region';
+
 /** Where a request ends up, as ARNs of Bedrock: the profile that is asked, and the model in every region that it may send to. */
 export function bedrockResources({ models, region = '', processesIn, foundationModel }: ProviderPolicy): string[] {
   return models.flatMap((model) => {
     if (!isInferenceProfile(model)) return [`arn:aws:bedrock:${region}::foundation-model/${model}`];
     const profile = model.startsWith('arn:') ? model : `arn:aws:bedrock:${region}:*:inference-profile/${model}`;
-    return [profile, ...processesIn.map((destination) => `arn:aws:bedrock:${destination}::foundation-model/${foundationModel ?? model.replace(/^[^.]+\./, '')}`)];
+    const destinations = processesIn.flatMap((name) => (name === EVERYWHERE ? [region, ''] : [name]));
+    return [profile, ...destinations.map((destination) => `arn:aws:bedrock:${destination}::foundation-model/${foundationModel ?? model.replace(/^[^.]+\./, '')}`)];
   });
+}
+
+/** Regions that IAM sees when these are asked. */
+export function bedrockRegions({ providers }: ResidencyPolicy): string[] {
+  return [...new Set(providers.filter(({ kind }) => kind === 'bedrock').flatMap(({ region = '', processesIn }) => [region, ...processesIn]))].map((name) => (name === EVERYWHERE ? 'unspecified' : name)).sort();
 }

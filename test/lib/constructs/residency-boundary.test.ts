@@ -36,7 +36,7 @@ const REFUSED: readonly [string, string, Change, RegExp][] = [
   ['a model that is asked nothing', 'ModelUnknown', (stack) => ({ providers: [outside(stack, { modelIds: [] })] }), /modelIds/],
   ['a profile of another geography', 'ProviderOutside', { providers: [bedrock({ modelId: 'us.anthropic.claude', destinationRegions: ['us-east-1', 'us-west-2'] })] }, /processes in us-east-1, us-west-2, outside of eu-central-1, eu-west-1, and is cleared for business, contact, payment/],
   ['one region of a profile that is outside', 'ProviderOutside', { providers: [bedrock({ modelId: 'apac.anthropic.claude', destinationRegions: ['eu-central-1', 'ap-south-1'] })] }, /processes in ap-south-1/],
-  ['a profile of the whole world, whatever regions are named', 'ProviderOutside', { providers: [bedrock({ modelId: 'global.anthropic.claude' })] }, /every region that there is/],
+  ['a profile of the whole world, whatever regions are named', 'ProviderOutside', { providers: [bedrock({ modelId: 'global.anthropic.claude' })] }, /processes in every region, outside of/],
   ['a profile of an application in a region outside', 'ProviderOutside', { providers: [bedrock({ modelId: PROFILE.replace('eu-central-1', 'us-east-1'), foundationModelId: 'anthropic.claude' })] }, /processes in us-east-1/],
   ['a profile of an application that sends outside', 'ProviderOutside', { providers: [bedrock({ modelId: PROFILE, foundationModelId: 'anthropic.claude', destinationRegions: ['us-east-1'] })] }, /processes in us-east-1/],
   ['an address that is not encrypted', 'AddressInvalid', (stack) => ({ providers: [outside(stack, { baseUrl: 'http://api.models.example/v1' })] }), /https/],
@@ -126,12 +126,20 @@ describe('a gateway', () => {
   });
 
   it.each([
-    ['a profile of a geography', { modelId: 'eu.anthropic.claude' }], ['one of an application', { modelId: PROFILE, foundationModelId: 'anthropic.claude' }], ['one of the world, for public data', { modelId: 'global.anthropic.claude', clearedFor: [DataClass.PUBLIC] }],
+    ['a profile of a geography', { modelId: 'eu.anthropic.claude' }], ['one of an application', { modelId: PROFILE, foundationModelId: 'anthropic.claude' }],
   ])('asks %s, and of its model only where the policy says that it may send', (_, of) => {
     const lines = statements(made(() => ({ providers: [bedrock(of)] })).template(), 'agent-controls-gateway').filter((line) => /^bedrock:InvokeModel on/.test(line));
     expect(lines).toEqual([
       expect.stringMatching(/inference-profile/), 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-central-1::foundation-model/anthropic.claude', 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-west-1::foundation-model/anthropic.claude',
     ].sort());
+  });
+
+  it('asks one of the whole world wherever it may send, for what anyone may see', () => {
+    const lines = statements(made(() => ({ providers: [bedrock({ modelId: 'global.anthropic.claude', clearedFor: [DataClass.PUBLIC] })] })).template(), 'agent-controls-gateway');
+    expect(lines.filter((line) => /^bedrock:InvokeModel on/.test(line))).toEqual([
+      'bedrock:InvokeModel on arn:<Partition>:bedrock:::foundation-model/anthropic.claude', 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-central-1:*:inference-profile/global.anthropic.claude', 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-central-1::foundation-model/anthropic.claude',
+    ]);
+    expect(lines.find((line) => line.startsWith('DENY bedrock:* on *'))).toContain('["eu-central-1","unspecified"]');
   });
 
   it('is in an app that no agent goes around', () => AccessModel.fromApp(made().app).assertNoBypass());
