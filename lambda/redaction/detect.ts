@@ -1,6 +1,6 @@
-import { number as cardNumber } from 'card-validator';
 import { lintSource } from '@secretlint/core';
-import { creator } from '@secretlint/secretlint-rule-preset-recommend';
+import { creator, rules } from '@secretlint/secretlint-rule-preset-recommend';
+import { cardsIn } from './cards';
 
 /** A secret inside a text: what kind, and where. */
 export interface Secret {
@@ -9,7 +9,9 @@ export interface Secret {
   readonly end: number;
 }
 
-const RULES = [{ id: 'preset', rule: creator, rules: [{ id: '@secretlint/secretlint-rule-aws', options: { enableIDScanRule: true } }] }];
+/** The rules that look for something: one more lets a comment switch them off, and here the text would speak for itself. */
+const LOOKING: typeof creator = { ...creator, create: (context) => { for (const rule of rules) if (!rule.meta.id.endsWith('filter-comments')) context.registerRule(rule as never); } };
+const RULES = [{ id: 'preset', rule: LOOKING, rules: [{ id: '@secretlint/secretlint-rule-aws', options: { enableIDScanRule: true } }] }];
 
 /** What the library leaves to others: a signed token, a private key of any length, a key id of AWS wherever it stands. */
 const OWN: readonly (readonly [string, RegExp])[] = [
@@ -23,9 +25,6 @@ const OWN: readonly (readonly [string, RegExp])[] = [
   ['credential', /(?<![a-z])(?:password|passwd|pgpassword|secret_?access_?key|client_?secret|account_?key|api_?key)["'\\]*\s*[:=]\s*["'\\]*[^\s"'\\,;&]{6,256}/gi],
 ];
 
-/** Digits as people write a card number: in groups, with one separator between. */
-const DIGITS = /(?<![\d.])\d(?:[ \u00a0.\-/]?\d){12,18}(?!\d)/g;
-
 /** Ids and digests as machines make them: one in a thousand of them has digits that could be a card's. */
 const MADE = /(?<![0-9a-z])(?:[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[0-9a-f]{32,128})(?![0-9a-z])/gi;
 
@@ -37,14 +36,8 @@ export async function detect(text: string): Promise<Secret[]> {
   for (const { ruleId, range } of messages) found.push({ kind: ruleId.replace('@secretlint/secretlint-rule-', ''), start: range[0], end: range[1] });
   for (const [kind, pattern] of OWN) for (const match of text.matchAll(pattern)) found.push({ kind, start: match.index, end: match.index + match[0].length });
   const made = [...text.matchAll(MADE)].filter(([id]) => /[a-f]/i.test(id));
-  for (const match of text.matchAll(DIGITS)) {
-    const [start, end] = [match.index, match.index + match[0].length];
-    if (isCard(match[0]) && !made.some((id) => id.index <= start && end <= id.index + id[0].length)) found.push({ kind: 'card-number', start, end });
+  for (const { start, end } of cardsIn(text)) {
+    if (!made.some((id) => id.index <= start && end <= id.index + id[0].length)) found.push({ kind: 'card-number', start, end });
   }
   return found;
-}
-
-/** Whether digits are the number of a payment card: a brand's range and length, and the check digit. */
-export function isCard(digits: string): boolean {
-  return cardNumber(digits.replaceAll(/\D/g, '')).isValid;
 }

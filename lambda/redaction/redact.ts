@@ -1,4 +1,5 @@
-import { detect, isCard, Secret } from './detect';
+import { isCard } from './cards';
+import { detect, Secret } from './detect';
 
 /** What is looked for. */
 export interface Finder {

@@ -2,7 +2,8 @@ import { CountryCode, isValidPhoneNumber } from 'libphonenumber-js/min';
 import { classOf, ResidencyPolicy, UNCLASSIFIED } from '../../lib/scope/residency';
 import type { ReturnedField } from '../../lib/scope/manifest';
 import { isIban } from '../provenance/free-text';
-import { detect, isCard, Secret } from '../redaction/detect';
+import { isCard } from '../redaction/cards';
+import { detect, Secret } from '../redaction/detect';
 import type { Finder } from '../redaction/redact';
 
 /** Countries whose numbers are known without a code of their country. */

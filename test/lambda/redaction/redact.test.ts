@@ -54,6 +54,18 @@ describe('a secret is taken out', () => {
   });
 });
 
+it.each(['secretlint-disable\n', '// secretlint-disable-next-line\n', '/* secretlint-disable */ '])('a text does not switch its own inspection off: %j', async (before) => {
+  expect((await redact({ body: `${before}${GITHUB} // secretlint-disable-line` })).kinds).toEqual(['github']);
+});
+
+it.each(['4111111111111111 12/27', '4111 1111 1111 1111 123', 'order 77 4111 1111 1111 1111', '2 4111111111111111', 'on 2026-10-01 4111111111111111', 'visa.4111111111111111', '4111111111111111.50', '3782 822463 10005, 3782 822463 10005'])('a card number is found among other figures: %s', async (body) => {
+  const { value, kinds } = await redact({ body });
+  expect(kinds).toEqual(['card-number']);
+  gone(value, '4111 1111', CARD, '822463');
+});
+
+it.each(['0.4111111111111111', '1111 2222 3333 4444 5555 6666 7777 8888'])('figures that are no card number stay: %s', async (body) => expect((await redact({ body })).kinds).toEqual([]));
+
 it.each<[string, unknown]>([
   ['prose, addresses, money and dates', { to: 'ada@example.com', subject: 'Your questions about pricing', body: 'Hello Ada, shall we meet on 2026-11-22 at 14:00? Order 20261122143501, phone +49 170 1234567.', amount: { currency: 'USD', minorUnits: 12000 } }],
   ['ids', { id: '123e4567-e89b-42d3-a456-426614174000', digest: 'a'.repeat(64), iban: 'DE89370400440532013000', trace: '1-5759e988-bd862e3fe1be46a994272793', at: 1_790_000_000_000 }],
