@@ -35,7 +35,7 @@ declare
   v_ticket gate.ticket;
   v_call gate.call;
   v_run controls.run;
-  v_count int := undo.reconcile();
+  v_count int := undo.reconcile() + gate.end_lost_models();
 begin
   -- A window whose clock never started, or stopped, ends here.
   perform hold.expire(h.hold_id) from hold.hold h where h.status = 'pending' and h.hold_until <= controls.now() - interval '1 minute';

@@ -31,7 +31,8 @@ create function gate.model_refused(p_run text) returns text language sql stable 
     left join controls.scope s on s.agent = r.agent and s.card_digest = r.card_digest and s.environment = r.environment
 $$;
 
--- What the gateway must know to decide a call of a model: who asks, what its card names, by which policy, and what the run has read so far.
+-- What the gateway must know to decide a call of a model: who asks, what its card names, by which policy, and what the run has read so far. Every action
+-- and column counts; of calls, those from the newest on that fit into one answer are named, so that their values can be asked for.
 create function gate.open_model(p_run text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_run controls.run := (select r from controls.run r where r.run_id = p_run);
@@ -39,14 +40,30 @@ declare
   v_card json := (select s.card::json from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
 begin
   if v_refused is not null then return json_build_object('refused', v_refused); end if;
-  return json_build_object('agent', v_run.agent, 'models', v_card -> 'models', 'directSql', exists (select from json_array_elements(v_card -> 'scopes') s where s.value ->> 'direct-sql' = 'true'),
+  return (with called as (
+    select c.decision_id, c.action, c.at, length(c.result) as length,
+      case when c.action like 'read\_%' and json_typeof(c.parameters::json -> 'columns') = 'array' then c.parameters::json -> 'columns' end as columns,
+      case when c.action like 'read\_%' and json_typeof(c.parameters::json -> 'where') = 'object' then c.parameters::json -> 'where' end as compared
+    from gate.call c where c.run_id = p_run and c.status = 'executed'
+  ), sized as (
+    select called.*, sum(200 + coalesce(length(columns::text), 0) + coalesce(length(compared::text), 0)) over (order by at desc, decision_id) as size from called
+  ), touched as (
+    select distinct action, column_name from called left join lateral (
+      select left(x, 63) as column_name from json_array_elements_text(columns) x union select left(k, 63) from json_object_keys(compared) k) named on true
+  )
+  select json_build_object('agent', v_run.agent, 'models', v_card -> 'models',
     'columns', (select coalesce(json_agg(distinct (r.value ->> 'table') || '.' || c.value), '[]') from json_array_elements(v_card -> 'scopes') s, json_array_elements(coalesce(s.value -> 'read', '[]')) r, json_array_elements_text(r.value -> 'columns') c),
-    'policy', (select p.policy::json from controls.residency p join controls.setting s on s.name = 'residency' and s.value = p.digest),
-    'policyDigest', (select s.value from controls.setting s where s.name = 'residency'),
-    'reads', coalesce((select json_agg(json_build_object('decision', c.decision_id, 'action', c.action, 'parameters', c.parameters::json, 'length', length(c.result)) order by c.at)
-      from (select * from gate.call where run_id = p_run and status = 'executed' and result is not null order by at desc limit 200) c), '[]'),
-    'manifests', coalesce((select json_object_agg(a.name, a.manifest::json -> 'returns') from controls.action a where a.name in (select distinct c.action from gate.call c where c.run_id = p_run and c.status = 'executed')), '{}'));
+    'policy', (select value from controls.setting where name = 'residency'),
+    'calls', (select count(*) from called),
+    'touched', coalesce((select json_agg(json_build_object('action', action, 'column', column_name)) from touched), '[]'),
+    'reads', coalesce((select json_agg(json_build_object('decision', decision_id, 'action', action, 'columns', columns, 'where', compared, 'length', length) order by at) from sized where size <= 30000), '[]'),
+    'returns', coalesce((select json_object_agg(a.name, a.manifest::json -> 'returns') from controls.action a where a.name in (select action from touched)), '{}')));
 end $$;
+
+-- A chunk of the policy of a digest; null after the last.
+create function gate.model_policy(p_digest text, p_chunk int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select to_json(nullif(substr(policy, p_chunk * 15000 + 1, 15000), ''))::text from controls.residency where digest = p_digest
+$$;
 
 -- A chunk of what a call of the run returned; null after the last.
 create function gate.model_result(p_run text, p_decision uuid, p_chunk int) returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -88,8 +105,21 @@ begin
   perform audit.chain(json_build_array(json_build_object('kind', 'model.outcome', 'agent', v_call.agent, 'run', v_call.run_id, 'decision', p_decision, 'outcome', p_outcome, 'facts', p_facts)));
 end $$;
 
-revoke all on function controls.register_residency(text, text), gate.model_refused(text), gate.open_model(text), gate.model_result(text, uuid, int), gate.begin_model(text, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) from public;
+-- Ends calls of which nobody said how they ended: the gateway itself lives a quarter of an hour at most. Answers how many.
+create function gate.end_lost_models() returns int language plpgsql as $$
+declare
+  v_call gate.model_call;
+  v_count int := 0;
+begin
+  for v_call in select * from gate.model_call where ended_at is null and begun_at < controls.now() - interval '20 minutes' for update skip locked loop
+    perform gate.end_model(v_call.decision_id, 'unknown', '{}');
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end $$;
+
+revoke all on function gate.end_lost_models(), gate.model_policy(text, int), controls.register_residency(text, text), gate.model_refused(text), gate.open_model(text), gate.model_result(text, uuid, int), gate.begin_model(text, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) from public;
 
 grant usage on schema gate to {{role.gateway}};
 
-grant execute on function gate.open_model(text), gate.model_result(text, uuid, int), gate.begin_model(text, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) to {{role.gateway}};
+grant execute on function gate.open_model(text), gate.model_policy(text, int), gate.model_result(text, uuid, int), gate.begin_model(text, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) to {{role.gateway}};

@@ -109,7 +109,7 @@ function joinApart(text: string): string {
 }
 
 /** A decimal digit of any script as one of ours. */
-function digit(of: string): string {
+export function digit(of: string): string {
   const point = of.codePointAt(0) as number;
   if (point < 128) return of;
   let zero = point;

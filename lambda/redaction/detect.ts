@@ -7,6 +7,8 @@ export interface Secret {
   readonly kind: string;
   readonly start: number;
   readonly end: number;
+  /** Whether it is what it is even where it is put together from neighbouring texts. */
+  readonly isDistinct?: boolean;
 }
 
 /** The rules that look for something: one more lets a comment switch them off, and here the text would speak for itself. */

@@ -1,4 +1,5 @@
 import { isCard } from './cards';
+import { digit } from '../provenance/free-text';
 import { detect, Secret } from './detect';
 
 /** What is looked for. */
@@ -38,7 +39,9 @@ const DEEPEST = 3;
 /** Most characters that are decoded of one text. */
 const MOST_DECODED = 400_000;
 /** What separates or hides the characters of a token without being seen. */
-const INVISIBLE = /[\s\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff]/gu;
+const INVISIBLE = /[\s\p{Default_Ignorable_Code_Point}\p{Cf}\p{Mn}]/gu;
+/** A text as a reader sees its characters: in one form, and without what separates or hides them. */
+const asSeen = (text: string): string => text.normalize('NFKC').replaceAll(INVISIBLE, '').replaceAll(/(?![0-9])\p{Nd}/gu, digit);
 
 /**
  * Takes what is looked for out of a value, by default secrets, tokens and card numbers, however they are nested, encoded, or split over neighbouring texts. What is found as
@@ -138,18 +141,19 @@ async function hiddenIn(text: string, depth: number, finder: Finder, work = { le
 }
 
 function* others(text: string): Generator<string> {
-  const seen = text.normalize('NFKC').replaceAll(INVISIBLE, '');
+  const seen = asSeen(text);
   if (seen !== text.replaceAll(/\s/g, '') || /\S\s\S\s\S\s\S/.test(text)) yield seen; // spread out letter by letter, or with what is not seen
   if (/%[0-9a-f]{2}/i.test(text)) yield percentDecoded(text);
   if (/\\u[0-9a-f]{4}|\\x[0-9a-f]{2}/i.test(text)) yield text.replaceAll(/\\(?:u([0-9a-f]{4})|x([0-9a-f]{2}))/gi, (_, wide?: string, narrow?: string) => String.fromCharCode(parseInt(wide ?? narrow ?? '', 16)));
   if (/&#x?[0-9a-f]+;/i.test(text)) yield text.replaceAll(/&#(x?)([0-9a-f]+);/gi, (whole, hex: string, digits: string) => character(parseInt(digits, hex === '' ? 10 : 16)) ?? whole);
-  for (const [run] of text.matchAll(/[A-Za-z0-9+/_-]{16,}={0,2}/g)) {
-    const decoded = Buffer.from(run, 'base64');
-    if (isText(decoded)) yield decoded.toString('utf8');
+  // In one line, or in lines as mail and keys have them.
+  for (const [run] of text.matchAll(/[A-Za-z0-9+/_-]{16,}(?:\r?\n[A-Za-z0-9+/_-]{16,}){0,2000}={0,2}/g)) {
+    const decoded = textOf(Buffer.from(run, 'base64'));
+    if (decoded !== undefined) yield decoded;
   }
   for (const [run] of text.matchAll(/(?:[0-9a-f]{2}[\s:]?){12,}/gi)) {
-    const decoded = Buffer.from(run.replaceAll(/[\s:]/g, ''), 'hex');
-    if (isText(decoded)) yield decoded.toString('utf8');
+    const decoded = textOf(Buffer.from(run.replaceAll(/[\s:]/g, ''), 'hex'));
+    if (decoded !== undefined) yield decoded;
   }
 }
 
@@ -161,13 +165,21 @@ function character(point: number): string | undefined {
   return point <= 0x10ffff ? String.fromCodePoint(point) : undefined;
 }
 
-/** Whether bytes are text that somebody could have meant: random bytes almost never are. */
-function isText(bytes: Buffer): boolean {
-  return bytes.length >= 8 && bytes.every((byte) => byte === 9 || byte === 10 || byte === 13 || (byte >= 32 && byte < 127));
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Bytes as a text that somebody could have meant: random bytes almost never are. */
+function textOf(bytes: Buffer): string | undefined {
+  if (bytes.length < 8) return undefined;
+  try {
+    const text = utf8.decode(bytes);
+    return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Longest text that is put together. */
-const LONGEST_JOINED = 200_000;
+const LONGEST_JOINED = 2_000_000;
 
 /** Secrets that only appear when texts are put together in their order, and the texts that hold a part of each. */
 async function splitOver(leaves: readonly Leaf[], finder: Finder): Promise<{ found: string; of: readonly Leaf[] }[]> {
@@ -177,13 +189,13 @@ async function splitOver(leaves: readonly Leaf[], finder: Finder): Promise<{ fou
   const starts: number[] = [];
   for (const { text } of values) {
     starts.push(joined.length);
-    joined += text.normalize('NFKC').replaceAll(INVISIBLE, '');
+    joined += asSeen(text);
     if (joined.length > LONGEST_JOINED) break;
   }
   const whole = values.slice(0, starts.length);
-  for (const { kind, start, end } of await finder.find(joined)) {
+  for (const { kind, start, end, isDistinct } of await finder.find(joined)) {
     const of = whole.filter((_, index) => (starts[index] ?? 0) < end && (starts[index + 1] ?? joined.length) > start);
-    if (of.length > 1 && !finder.alone.has(kind)) result.push({ found: kind, of });
+    if (of.length > 1 && (isDistinct === true || !finder.alone.has(kind))) result.push({ found: kind, of });
   }
   // Groups of digits as a card has them, one after another.
   for (let first = 0; first < values.length; first += 1) {

@@ -1,26 +1,29 @@
 import { canonicalJson } from '../../lib/scope/canonical-json';
-import type { ReturnedField } from '../../lib/scope/manifest';
 import { ProviderPolicy, ResidencyPolicy, ruling, UNCLASSIFIED } from '../../lib/scope/residency';
 import { arg, callFunction } from '../database/connection';
 import { HttpError } from '../http/http';
 import { redact } from '../redaction/redact';
-import { finderOf, Labels, labelsOf, Read } from './classes';
-import type { ModelEvent, ModelRequest, Usage } from './converse';
+import { countOf, ModelEvent, ModelRequest, Usage } from './converse';
 import { examine } from './examiners';
 import { filesOf } from './files';
+import { finderOf } from './finder';
+import { Labels, labelsOf, Read, Returns, Touched } from './labels';
 import { ask, ProviderFailed } from './providers';
+import { textsOf, withTexts } from './texts';
 
 /** What the database tells of a run that asks a model. */
 interface Opened {
   readonly refused?: string;
   readonly agent: string;
   readonly models: readonly string[];
-  readonly directSql: boolean;
   readonly columns: readonly string[];
-  readonly policy: ResidencyPolicy | null;
-  readonly policyDigest: string;
-  readonly reads: readonly { readonly decision: string; readonly action: string; readonly parameters: Read['parameters']; readonly length: number }[];
-  readonly manifests: Readonly<Record<string, Readonly<Record<string, ReturnedField>> | null>>;
+  /** Digest of the policy that is deployed. */
+  readonly policy: string | null;
+  /** How many calls returned something, and those that fit into one answer. */
+  readonly calls: number;
+  readonly touched: readonly Touched[];
+  readonly reads: readonly (Omit<Read, 'result'> & { readonly decision: string; readonly length: number | null })[];
+  readonly returns: Returns;
 }
 
 /** A call that the policy lets through, and how. */
@@ -29,13 +32,17 @@ interface Plan { readonly provider: ProviderPolicy; readonly model: string; read
 const REFUSED: Readonly<Record<string, string>> = {
   RunUnknown: 'the token is of no run that goes on', AgentDisabled: 'the agent is disabled', CardNotApproved: 'nobody has approved the card that is deployed', CardChanged: 'the card changed since the run began', RunExpired: 'the run is over; start another',
   ModelNotOnCard: 'the card of the agent does not name this provider under models', ModelUnknown: 'the provider has no model of this name', ProviderUnknown: 'no provider of the residency policy is called so',
-  ClassBlocked: 'the provider may not see data of these classes', PolicyMissing: 'no residency policy is deployed',
+  ClassBlocked: 'the provider may not see data of these classes', PolicyMissing: 'no residency policy is deployed', ExaminerFailed: 'an examiner did not say what is in the texts',
+  ParameterUnsupported: 'the provider that would be asked does not take these parameters',
 };
 
 const refusal = (code: string, more = ''): HttpError => new HttpError(code === 'RunUnknown' || code === 'RunExpired' ? 401 : 403, code, `${REFUSED[code] ?? 'the call was refused'}${more}`);
 
 /** How often a call that has begun asks whether it may go on. */
 const ASKED_EVERY_MS = 2_000;
+
+/** How often in a row it may get no answer. */
+const MOST_SILENT = 5;
 
 /** Longest result of a call whose values are looked for; of a longer one only the classes count, and nothing of them can be taken out. */
 const LONGEST_RESULT = 200_000;
@@ -48,43 +55,53 @@ const LONGEST_RESULT = 200_000;
  */
 export async function* conduct(run: string, asked: string, request: ModelRequest): AsyncGenerator<ModelEvent> {
   const opened = await callFunction<Opened>('gate.open_model', { run: arg.text(run) });
-  if (opened.refused !== undefined) throw refusal(opened.refused);
-  const { policy } = opened;
-  if (!policy) throw refusal('PolicyMissing');
-  const refuse = async (code: string, facts: object, more = ''): Promise<never> => {
-    await callFunction('gate.refuse_model', { run: arg.text(run), facts: arg.text(canonicalJson({ asked, reason: code, policy: opened.policyDigest, ...facts })) });
+  const [name = '', ...rest] = asked.split('/');
+  const model = rest.length > 0 ? rest.join('/') : undefined;
+  const policy = typeof opened.policy === 'string' ? await policyOf(opened.policy) : undefined;
+  // In the log stands what is known by name, and nothing that the agent made up.
+  const known = policy?.providers.find((provider) => provider.name === name);
+  const told = known === undefined ? null : model !== undefined && known.models.includes(model) ? `${name}/${model}` : name;
+  const refuse = async (code: string, classes: readonly string[] = [], blocked: readonly string[] = [], more = ''): Promise<never> => {
+    await callFunction('gate.refuse_model', { run: arg.text(run), facts: arg.text(canonicalJson({ asked: told, reason: code, policy: opened.policy ?? null, classes, blocked })) });
     throw refusal(code, more);
   };
-  const [name = '', ...model] = asked.split('/');
-  if (!opened.models.includes(name)) return refuse('ModelNotOnCard', {}, `: ${opened.models.join(', ') || 'none'}`);
+  if (opened.refused !== undefined) return refuse(opened.refused);
+  if (!policy) return refuse('PolicyMissing');
+  if (!opened.models.includes(name)) return refuse('ModelNotOnCard', [], [], `: ${opened.models.join(', ') || 'none'}`);
+  if (model !== undefined && known && !known.models.includes(model)) return refuse('ModelUnknown', [], [], `: ${known.models.join(', ')}`);
 
-  const { labels, unread } = await labelled(run, opened, policy);
+  const labels = await labelled(run, opened, policy);
   const { request: readable, isOpaque } = filesOf(request);
-  const found = await examine(readable);
-  const seen = await redact(readable, finderOf(labels, found));
-  const classes = [...new Set([...labels.classes, ...seen.kinds, ...(isOpaque ? [UNCLASSIFIED] : [])])].sort();
+  const texts = textsOf(readable);
+  const found = await examine(texts).catch(() => undefined);
+  if (!found) return refuse('ExaminerFailed');
+  const seen = await redact(texts.written, finderOf(labels, found));
+  const named = await redact([...texts.names], finderOf({ values: new Map() }));
+  const classes = [...new Set([policy.prose, ...labels.classes, ...seen.kinds, ...named.kinds, ...(isOpaque ? [UNCLASSIFIED] : [])])].sort();
+  // Nothing is taken out of names, nor of what a model or a person says in words of their own.
+  const unread = new Set([policy.prose, ...labels.unread, ...named.kinds]);
 
-  const plan = (provider: string, named?: string): Plan | { readonly refused: string; readonly classes: readonly string[] } => {
+  const plan = (provider: string, wanted?: string): Plan | { readonly refused: string; readonly blocked: readonly string[]; readonly more: string } => {
     const decided = ruling(policy, provider, classes);
-    if ('refused' in decided) return decided;
-    // What nobody has at hand cannot be taken out.
+    if ('refused' in decided) return { refused: decided.refused, blocked: decided.classes, more: decided.classes.join(', ') };
     const lost = decided.redact.filter((className) => unread.has(className));
-    if (lost.length > 0) return { refused: 'ClassBlocked', classes: lost };
-    const chosen = named === undefined || decided.routedFrom !== undefined ? decided.provider.models[0] : decided.provider.models.find((id) => id === named);
-    return chosen === undefined ? { refused: 'ModelUnknown', classes: [] } : { provider: decided.provider, model: chosen, redact: decided.redact, routedFrom: decided.routedFrom };
+    if (lost.length > 0) return { refused: 'ClassBlocked', blocked: lost, more: lost.join(', ') };
+    const unsupported = decided.provider.kind === 'bedrock' ? Object.keys(request.extra) : [];
+    if (unsupported.length > 0) return { refused: 'ParameterUnsupported', blocked: [], more: `${decided.provider.name}: ${unsupported.join(', ')}` };
+    return { provider: decided.provider, model: (decided.routedFrom === undefined ? wanted : undefined) ?? decided.provider.models[0] ?? '', redact: decided.redact, routedFrom: decided.routedFrom };
   };
-  const first = plan(name, model.length > 0 ? model.join('/') : undefined);
-  if ('refused' in first) return refuse(first.refused, { classes, blocked: first.classes }, first.classes.length > 0 ? `: ${first.classes.join(', ')}` : '');
+  const first = plan(name, model);
+  if ('refused' in first) return refuse(first.refused, classes, first.blocked, first.more === '' ? '' : `: ${first.more}`);
   // Whoever steps in is decided by the same policy and the same classes: a provider that is away widens nothing.
   const others = opened.models.filter((other) => other !== name).map((other) => plan(other)).filter((other): other is Plan => !('refused' in other) && other.provider.name !== first.provider.name);
 
   let last: ProviderFailed | undefined;
   for (const { provider, model: chosen, redact: taken, routedFrom } of [first, ...others]) {
-    const { value, kinds } = taken.length > 0 ? await redact(readable, finderOf(labels, found, new Set(taken))) : { value: readable, kinds: [] as readonly string[] };
-    const sent = value as ModelRequest;
-    const facts = { asked, provider: provider.name, model: chosen, processes_in: provider.processesIn, classes, redacted: kinds, routed_from: routedFrom ?? null, instead_of: last ? last.provider : null, policy: opened.policyDigest };
+    const { value, kinds } = taken.length > 0 ? await redact(texts.written, finderOf(labels, found, new Set(taken))) : { value: texts.written, kinds: [] as readonly string[] };
+    const sent = withTexts(readable, value as readonly unknown[]);
+    const facts = { asked: told, provider: provider.name, model: chosen, processes_in: provider.processesIn, classes, redacted: kinds, routed_from: routedFrom ?? null, instead_of: last ? last.provider : null, policy: opened.policy };
     const begun = await callFunction<{ refused?: string; decision: string }>('gate.begin_model', { run: arg.text(run), facts: arg.text(canonicalJson(facts)), inputs: arg.text(canonicalJson(sent)) });
-    if (begun.refused !== undefined) throw refusal(begun.refused);
+    if (begun.refused !== undefined) return refuse(begun.refused, classes);
     try {
       yield* handedOn(begun.decision, provider, chosen, sent);
       return;
@@ -97,14 +114,26 @@ export async function* conduct(run: string, asked: string, request: ModelRequest
   throw new HttpError(502, 'ProviderFailed', last?.message ?? 'no provider could be asked');
 }
 
-/** What the run has read, and classes of which not every value is at hand. */
-async function labelled(run: string, opened: Opened, policy: ResidencyPolicy): Promise<{ readonly labels: Labels; readonly unread: ReadonlySet<string> }> {
-  const reads = await Promise.all(opened.reads.map(async ({ decision, action, parameters, length }): Promise<Read> => ({
-    action, parameters, returns: opened.manifests[action] ?? {}, isDirect: opened.directSql && action === 'sql', result: length > LONGEST_RESULT ? undefined : await resultOf(run, decision, length),
-  })));
-  const labels = labelsOf(policy, reads, opened.columns);
-  const unread = new Set([...labelsOf(policy, reads.filter(({ result, isDirect }) => result === undefined || isDirect), opened.columns).classes]);
-  return { labels, unread };
+/** Policies by their digest, which says what they are. */
+const policies = new Map<string, ResidencyPolicy>();
+
+async function policyOf(digest: string): Promise<ResidencyPolicy> {
+  const known = policies.get(digest);
+  if (known) return known;
+  let text = '';
+  for (let chunk = 0; ; chunk += 1) {
+    const part = await callFunction<string | null>('gate.model_policy', { digest: arg.text(digest), chunk: arg.int(chunk) });
+    if (part === null) break;
+    text += part;
+  }
+  const policy = JSON.parse(text) as ResidencyPolicy;
+  policies.set(digest, policy);
+  return policy;
+}
+
+async function labelled(run: string, { columns, returns, touched, reads, calls }: Opened, policy: ResidencyPolicy): Promise<Labels> {
+  const results = await Promise.all(reads.map(async ({ decision, length, ...read }): Promise<Read> => ({ ...read, result: length === null || length > LONGEST_RESULT ? undefined : await resultOf(run, decision, length) })));
+  return labelsOf(policy, columns, returns, touched, results, reads.length === calls);
 }
 
 async function resultOf(run: string, decision: string, length: number): Promise<unknown> {
@@ -115,7 +144,9 @@ async function resultOf(run: string, decision: string, length: number): Promise<
 /** Hands an answer on as it comes, until it ends, fails, or the agent is stopped; how it ended is recorded whatever happens. */
 async function* handedOn(decision: string, provider: ProviderPolicy, model: string, request: ModelRequest): AsyncGenerator<ModelEvent> {
   const stopping = new AbortController();
-  const watching = setInterval(() => void callFunction<boolean>('gate.model_goes_on', { decision: arg.uuid(decision) }).then((on) => { if (!on) stopping.abort(); }, () => undefined), ASKED_EVERY_MS); // the database is asked again
+  // Whoever cannot be asked whether the agent was stopped may have been told so.
+  let silent = 0;
+  const watching = setInterval(() => void callFunction<boolean>('gate.model_goes_on', { decision: arg.uuid(decision) }).then((on) => { silent = 0; if (!on) stopping.abort(); }, () => { silent += 1; if (silent >= MOST_SILENT) stopping.abort(); }), ASKED_EVERY_MS);
   let usage: Usage | undefined;
   let outcome = 'broken off';
   let hasBegun = false;
@@ -133,6 +164,6 @@ async function* handedOn(decision: string, provider: ProviderPolicy, model: stri
     throw new ProviderFailed(provider.name, again && !hasBegun && !stopping.signal.aborted, message.replace(`${provider.name}: `, ''));
   } finally {
     clearInterval(watching);
-    await callFunction('gate.end_model', { decision: arg.uuid(decision), outcome: arg.text(outcome), facts: arg.text(canonicalJson({ provider: provider.name, model, input_tokens: usage?.inputTokens ?? null, output_tokens: usage?.outputTokens ?? null })) });
+    await callFunction('gate.end_model', { decision: arg.uuid(decision), outcome: arg.text(outcome), facts: arg.text(canonicalJson({ provider: provider.name, model, input_tokens: usage ? countOf(usage.inputTokens) : null, output_tokens: usage ? countOf(usage.outputTokens) : null })) });
   }
 }

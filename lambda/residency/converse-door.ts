@@ -1,14 +1,17 @@
 import { EventStreamCodec } from '@smithy/eventstream-codec';
 import * as v from 'valibot';
+import { HttpError } from '../http/http';
 import { parse } from '../http/parse';
-import { Door, messageOf, ModelRequest } from './converse';
+import { ASKED, Door, messageOf, ModelRequest } from './converse';
 
-const Document = v.looseObject({ name: v.optional(v.string()), format: v.optional(v.string()), source: v.optional(v.looseObject({ bytes: v.optional(v.string()), text: v.optional(v.string()) })) });
-const Result = v.looseObject({ text: v.optional(v.string()), json: v.optional(v.unknown()), image: v.optional(v.unknown()), document: v.optional(Document) });
+const Name = v.pipe(v.string(), v.maxLength(128));
+const Source = v.pipe(v.strictObject({ bytes: v.optional(v.string()), text: v.optional(v.string()) }), v.check(({ bytes, text }) => (bytes === undefined) !== (text === undefined), 'one of bytes and text is expected'));
+const Document = v.strictObject({ name: v.optional(v.string()), format: v.optional(v.string()), source: Source });
+const Result = v.strictObject({ text: v.optional(v.string()), json: v.optional(v.unknown()), image: v.optional(v.unknown()), document: v.optional(Document) });
 const BlockOf = v.strictObject({
   text: v.optional(v.string()), image: v.optional(v.unknown()), document: v.optional(Document),
-  toolUse: v.optional(v.looseObject({ toolUseId: v.string(), name: v.string(), input: v.unknown() })),
-  toolResult: v.optional(v.looseObject({ toolUseId: v.string(), status: v.optional(v.picklist(['success', 'error'])), content: v.array(Result) })),
+  toolUse: v.optional(v.strictObject({ toolUseId: Name, name: Name, input: v.unknown() })),
+  toolResult: v.optional(v.strictObject({ toolUseId: Name, status: v.optional(v.picklist(['success', 'error'])), content: v.array(Result) })),
 });
 
 /** What is taken of a Converse call. What is not here, such as guardrails and prompts of Bedrock itself, is refused and not dropped. */
@@ -17,7 +20,7 @@ const Converse = v.strictObject({
   system: v.optional(v.array(v.strictObject({ text: v.string() }))),
   inferenceConfig: v.optional(v.strictObject({ maxTokens: v.optional(v.number()), temperature: v.optional(v.number()), topP: v.optional(v.number()), stopSequences: v.optional(v.array(v.string())) })),
   toolConfig: v.optional(v.strictObject({
-    tools: v.array(v.strictObject({ toolSpec: v.strictObject({ name: v.string(), description: v.optional(v.string()), inputSchema: v.strictObject({ json: v.unknown() }) }) })), toolChoice: v.optional(v.looseObject({})),
+    tools: v.array(v.strictObject({ toolSpec: v.strictObject({ name: Name, description: v.optional(v.string()), inputSchema: v.strictObject({ json: v.unknown() }) }) })), toolChoice: v.optional(v.union([v.strictObject({ auto: v.strictObject({}) }), v.strictObject({ any: v.strictObject({}) }), v.strictObject({ tool: v.strictObject({ name: Name }) })])),
   })),
 });
 
@@ -27,6 +30,7 @@ const header = (value: string): { readonly type: 'string'; readonly value: strin
 
 /** `POST /model/{modelId}/converse` and `/converse-stream`, as the SDKs of AWS ask them. */
 export function converseDoor(asked: string, isStreamed: boolean, body: unknown): Door {
+  if (!ASKED.test(asked)) throw new HttpError(400, 'BodyInvalid', 'modelId: a provider of the residency policy is expected');
   const { messages, system = [], inferenceConfig = {}, toolConfig } = parse(Converse, body);
   const request = { system, messages, inferenceConfig, ...(toolConfig ? { toolConfig } : {}), extra: {} } as ModelRequest;
   const message = (kind: 'event' | 'exception', type: string, value: object): Uint8Array => codec.encode({

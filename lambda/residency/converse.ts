@@ -1,5 +1,8 @@
 /** A call of a model in one form, whichever door it came through and whoever answers: that of Amazon Bedrock's Converse. */
 
+/** A provider and perhaps a model of it, as a caller may name them. */
+export const ASKED = /^[\w.:/-]{1,300}$/;
+
 /** A part of a message. */
 export interface Block {
   text?: string;
@@ -16,10 +19,13 @@ export interface ModelRequest {
   readonly system: { text: string }[];
   readonly messages: Message[];
   readonly inferenceConfig: { maxTokens?: number; temperature?: number; topP?: number; stopSequences?: string[] };
-  readonly toolConfig?: { readonly tools: { readonly toolSpec: { readonly name: string; readonly description?: string; readonly inputSchema: { readonly json: unknown } } }[]; readonly toolChoice?: object };
+  readonly toolConfig?: { readonly tools: { readonly toolSpec: { readonly name: string; readonly description?: string; readonly strict?: boolean; readonly inputSchema: { readonly json: unknown } } }[]; readonly toolChoice?: object };
   /** Parameters that only providers of the OpenAI protocol take. */
   readonly extra: Readonly<Record<string, unknown>>;
 }
+
+/** A count as a provider tells it; what is none is not written down. */
+export const countOf = (told: unknown): number => (Number.isSafeInteger(told) && (told as number) >= 0 ? (told as number) : 0);
 
 export interface Usage { readonly inputTokens: number; readonly outputTokens: number }
 

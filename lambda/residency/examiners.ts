@@ -12,7 +12,7 @@ export interface Examined { readonly found: readonly { readonly text: number; re
 export async function examine(request: object): Promise<(text: string) => readonly Secret[]> {
   const functions = JSON.parse(process.env.EXAMINERS ?? '[]') as readonly string[];
   if (functions.length === 0) return () => [];
-  const texts = [...new Set(textsOf(request))];
+  const texts = [...new Set(stringsOf(request))];
   const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const client = new LambdaClient({ maxAttempts: 2 });
   const found = new Map<string, Secret[]>();
@@ -33,6 +33,6 @@ export async function examine(request: object): Promise<(text: string) => readon
   });
 }
 
-function textsOf(value: unknown): string[] {
-  return typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : [];
+function stringsOf(value: unknown): string[] {
+  return typeof value === 'string' ? [value] : typeof value === 'object' && value !== null ? Object.values(value).flatMap(stringsOf) : [];
 }

@@ -8,7 +8,7 @@ export function filesOf(request: ModelRequest): { readonly request: ModelRequest
   let isOpaque = false;
   const opened = (document: NonNullable<Block['document']>): NonNullable<Block['document']> => {
     const { bytes, text } = document.source ?? {};
-    if (typeof text === 'string') return document;
+    if (typeof text === 'string' && bytes === undefined) return document;
     const decoded = TEXT.has((document.format ?? '').toLowerCase()) && typeof bytes === 'string' ? Buffer.from(bytes, 'base64').toString('utf8') : undefined;
     if (decoded === undefined || decoded.includes('\ufffd')) {
       isOpaque = true;

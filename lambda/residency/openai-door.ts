@@ -2,24 +2,32 @@ import { randomUUID } from 'node:crypto';
 import * as v from 'valibot';
 import { HttpError } from '../http/http';
 import { parse } from '../http/parse';
-import { Block, Door, Message, messageOf, ModelEvent, ModelRequest, Usage } from './converse';
+import { strictJson } from '../http/strict-json';
+import { ASKED, Block, countOf, Door, Message, messageOf, ModelEvent, ModelRequest, Usage } from './converse';
 
 const Part = v.variant('type', [
-  v.looseObject({ type: v.literal('text'), text: v.string() }),
-  v.looseObject({ type: v.literal('image_url'), image_url: v.looseObject({ url: v.string() }) }),
-  v.looseObject({ type: v.literal('file'), file: v.looseObject({ file_data: v.optional(v.string()), filename: v.optional(v.string()) }) }),
+  v.strictObject({ type: v.literal('text'), text: v.string() }),
+  v.strictObject({ type: v.literal('image_url'), image_url: v.looseObject({ url: v.string() }) }),
+  v.strictObject({ type: v.literal('file'), file: v.strictObject({ file_data: v.optional(v.string()), filename: v.optional(v.string()) }) }),
 ]);
 const Content = v.nullish(v.union([v.string(), v.array(Part)]));
-const ToolCall = v.looseObject({ id: v.string(), type: v.literal('function'), function: v.looseObject({ name: v.string(), arguments: v.string() }) });
+const Name = v.pipe(v.string(), v.maxLength(128));
+const ToolCall = v.strictObject({ id: Name, type: v.literal('function'), index: v.optional(v.number()), function: v.strictObject({ name: Name, arguments: v.string() }) });
+
+/** A message. What an answer has besides, and a caller hands back as it was, is empty. */
+const Said = v.pipe(v.strictObject({
+  role: v.picklist(['system', 'developer', 'user', 'assistant', 'tool']), content: Content, tool_calls: v.optional(v.array(ToolCall)), tool_call_id: v.optional(Name),
+  refusal: v.nullish(v.null()), annotations: v.nullish(v.pipe(v.array(v.unknown()), v.length(0))), audio: v.nullish(v.null()), function_call: v.nullish(v.null()),
+}), v.check(({ role, content }) => role === 'user' || role === 'assistant' || !Array.isArray(content) || content.every(({ type }) => type === 'text'), 'system and tool messages are text'));
 
 /** What is taken of a chat completion. What is not here is refused: dropped in silence it would change what the caller asked for. */
 const Chat = v.strictObject({
-  model: v.string(),
-  messages: v.pipe(v.array(v.looseObject({ role: v.picklist(['system', 'developer', 'user', 'assistant', 'tool']), content: Content, tool_calls: v.optional(v.array(ToolCall)), tool_call_id: v.optional(v.string()) })), v.minLength(1)),
+  model: v.pipe(v.string(), v.regex(ASKED)),
+  messages: v.pipe(v.array(Said), v.minLength(1)),
   stream: v.nullish(v.boolean()), stream_options: v.nullish(v.looseObject({ include_usage: v.optional(v.boolean()) })),
   max_tokens: v.nullish(v.number()), max_completion_tokens: v.nullish(v.number()), temperature: v.nullish(v.number()), top_p: v.nullish(v.number()), stop: v.nullish(v.union([v.string(), v.array(v.string())])), n: v.nullish(v.literal(1)),
-  tools: v.optional(v.array(v.looseObject({ type: v.literal('function'), function: v.looseObject({ name: v.string(), description: v.optional(v.string()), parameters: v.optional(v.unknown()) }) }))),
-  tool_choice: v.nullish(v.union([v.picklist(['auto', 'none', 'required']), v.looseObject({ type: v.literal('function'), function: v.looseObject({ name: v.string() }) })])),
+  tools: v.optional(v.array(v.strictObject({ type: v.literal('function'), function: v.strictObject({ name: Name, description: v.optional(v.string()), parameters: v.optional(v.unknown()), strict: v.nullish(v.boolean()) }) }))),
+  tool_choice: v.nullish(v.union([v.picklist(['auto', 'none', 'required']), v.strictObject({ type: v.literal('function'), function: v.strictObject({ name: Name }) })])),
   seed: v.nullish(v.number()), response_format: v.nullish(v.unknown()), presence_penalty: v.nullish(v.number()), frequency_penalty: v.nullish(v.number()), reasoning_effort: v.nullish(v.string()), parallel_tool_calls: v.nullish(v.boolean()), user: v.nullish(v.string()),
 });
 type ChatRequest = v.InferOutput<typeof Chat>;
@@ -82,7 +90,7 @@ function requestOf(chat: ChatRequest): ModelRequest {
   return {
     system, messages,
     inferenceConfig: { ...(typeof maxTokens === 'number' ? { maxTokens } : {}), ...(typeof temperature === 'number' ? { temperature } : {}), ...(typeof topP === 'number' ? { topP } : {}), ...(stop ? { stopSequences: [stop].flat() } : {}) },
-    ...(tools && tools.length > 0 && choice !== 'none' ? { toolConfig: { tools: tools.map(({ function: { name, description, parameters } }) => ({ toolSpec: { name, ...(description === undefined ? {} : { description }), inputSchema: { json: parameters ?? { type: 'object' } } } })), ...(choice === 'required' ? { toolChoice: { any: {} } } : typeof choice === 'object' && choice ? { toolChoice: { tool: { name: choice.function.name } } } : {}) } } : {}),
+    ...(tools && tools.length > 0 && choice !== 'none' ? { toolConfig: { tools: tools.map(({ function: { name, description, parameters, strict } }) => ({ toolSpec: { name, ...(description === undefined ? {} : { description }), ...(typeof strict === 'boolean' ? { strict } : {}), inputSchema: { json: parameters ?? { type: 'object' } } } })), ...(choice === 'required' ? { toolChoice: { any: {} } } : typeof choice === 'object' && choice ? { toolChoice: { tool: { name: choice.function.name } } } : {}) } } : {}),
     extra: Object.fromEntries(EXTRA.flatMap((name) => (chat[name] === undefined || chat[name] === null ? [] : [[name, chat[name]]]))),
   };
 }
@@ -104,7 +112,7 @@ function blocksOf(content: v.InferOutput<typeof Content>): Block[] {
 
 function argumentsOf(text: string): unknown {
   try {
-    return JSON.parse(text === '' ? '{}' : text);
+    return strictJson(text === '' ? '{}' : text);
   } catch {
     throw new HttpError(400, 'ArgumentsInvalid', 'the arguments of a tool call are not JSON');
   }
@@ -121,7 +129,7 @@ export function chatOf({ system, messages, inferenceConfig: { maxTokens, tempera
     model, stream: true, stream_options: { include_usage: true },
     messages: [...system.map(({ text }) => ({ role: 'system', content: text })), ...messages.flatMap(({ role, content }) => chatMessages(role, content))],
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }), ...(temperature === undefined ? {} : { temperature }), ...(topP === undefined ? {} : { top_p: topP }), ...(stopSequences ? { stop: stopSequences } : {}),
-    ...(toolConfig ? { tools: toolConfig.tools.map(({ toolSpec: { name, description, inputSchema } }) => ({ type: 'function', function: { name, ...(description === undefined ? {} : { description }), parameters: inputSchema.json } })) } : {}),
+    ...(toolConfig ? { tools: toolConfig.tools.map(({ toolSpec: { name, description, inputSchema, strict } }) => ({ type: 'function', function: { name, ...(description === undefined ? {} : { description }), ...(strict === undefined ? {} : { strict }), parameters: inputSchema.json } })) } : {}),
     ...(choice?.any ? { tool_choice: 'required' } : choice?.tool ? { tool_choice: { type: 'function', function: { name: choice.tool.name } } } : {}),
     ...extra,
   };
@@ -144,7 +152,7 @@ export async function* chatEvents(chunks: AsyncIterable<ChatChunk>): AsyncGenera
   let stopReason = 'end_turn';
   let usage: Usage | undefined;
   for await (const { choices = [], usage: told } of chunks) {
-    if (told) usage = { inputTokens: told.prompt_tokens ?? 0, outputTokens: told.completion_tokens ?? 0 };
+    if (told) usage = { inputTokens: countOf(told.prompt_tokens), outputTokens: countOf(told.completion_tokens) };
     const [choice] = choices;
     if (typeof choice?.delta?.content === 'string' && choice.delta.content !== '') {
       open.add(0);
@@ -154,7 +162,7 @@ export async function* chatEvents(chunks: AsyncIterable<ChatChunk>): AsyncGenera
       const contentBlockIndex = index + 1;
       if (!open.has(contentBlockIndex)) {
         open.add(contentBlockIndex);
-        yield { contentBlockStart: { contentBlockIndex, start: { toolUse: { toolUseId: id ?? `call-${index}`, name: called?.name ?? '' } } } };
+        yield { contentBlockStart: { contentBlockIndex, start: { toolUse: { toolUseId: String(id ?? `call-${index}`), name: String(called?.name ?? '') } } } };
       }
       if (called?.arguments) yield { contentBlockDelta: { contentBlockIndex, delta: { toolUse: { input: called.arguments } } } };
     }
@@ -168,5 +176,5 @@ export async function* chatEvents(chunks: AsyncIterable<ChatChunk>): AsyncGenera
 /** A piece of a streamed answer, as far as it is read. */
 export interface ChatChunk {
   readonly choices?: readonly { readonly delta?: { readonly content?: string | null; readonly tool_calls?: readonly { readonly index?: number; readonly id?: string; readonly function?: { readonly name?: string; readonly arguments?: string } }[] }; readonly finish_reason?: string | null }[];
-  readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number } | null;
+  readonly usage?: { readonly prompt_tokens?: unknown; readonly completion_tokens?: unknown } | null;
 }

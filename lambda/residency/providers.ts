@@ -12,7 +12,7 @@ export class ProviderFailed extends Error {
   }
 }
 
-/** How long a provider may take to begin. */
+/** How long a provider may take to begin, or to go on. */
 const BEGINS_MS = 60_000;
 
 /** Asks a provider. Nothing is sent before this is called; what is thrown before the first event may be tried elsewhere. */
@@ -27,7 +27,7 @@ async function* askBedrock({ name, region }: ProviderPolicy, modelId: string, { 
   const client = new BedrockRuntimeClient({ requestHandler: new NodeHttpHandler({ requestTimeout: BEGINS_MS }), ...(region === undefined ? {} : { region }), maxAttempts: 1 });
   let stream: AsyncIterable<ModelEvent> | undefined;
   try {
-    ({ stream } = await client.send(new ConverseStreamCommand({ modelId, messages, ...(system.length > 0 ? { system } : {}), inferenceConfig, ...(toolConfig ? { toolConfig } : {}) } as never), { abortSignal: signal }) as unknown as { stream?: AsyncIterable<ModelEvent> });
+    ({ stream } = await client.send(new ConverseStreamCommand({ modelId, messages, ...(system.length > 0 ? { system } : {}), inferenceConfig, ...(toolConfig ? { toolConfig: { ...toolConfig, tools: toolConfig.tools.map(({ toolSpec: { name: tool, description, inputSchema } }) => ({ toolSpec: { name: tool, ...(description === undefined ? {} : { description }), inputSchema } })) } } : {}) } as never), { abortSignal: signal }) as unknown as { stream?: AsyncIterable<ModelEvent> });
   } catch (error) {
     const { name: code = 'unknown', $metadata: { httpStatusCode: status = 0 } = {} } = error as { name?: string; $metadata?: { httpStatusCode?: number } };
     throw new ProviderFailed(name, status === 0 || status === 429 || status >= 500, code);
@@ -54,26 +54,42 @@ async function keyOf(name: string, fresh: boolean): Promise<string> {
 }
 
 async function* askHttp({ name, baseUrl = '' }: ProviderPolicy, model: string, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+  // A long answer is none that hangs: what is measured is the time until it goes on.
+  const hanging = new AbortController();
+  const timer = setTimeout(() => hanging.abort(), BEGINS_MS);
   const send = async (fresh: boolean): Promise<Response> => fetch(`${baseUrl}/chat/completions`, {
-    method: 'POST', redirect: 'error', signal: AbortSignal.any([signal, AbortSignal.timeout(BEGINS_MS)]),
+    method: 'POST', redirect: 'error', signal: AbortSignal.any([signal, hanging.signal]),
     headers: { authorization: `Bearer ${await keyOf(name, fresh)}`, 'content-type': 'application/json', accept: 'text/event-stream' }, body: JSON.stringify(chatOf(request, model)),
   });
-  let response: Response;
   try {
-    response = await send(false);
-    if (response.status === 401) response = await send(true);
+    let response: Response;
+    try {
+      response = await send(false);
+      if (response.status === 401) response = await send(true);
+    } catch (error) {
+      throw new ProviderFailed(name, !signal.aborted, hanging.signal.aborted ? 'it did not begin' : error instanceof Error ? error.name : 'unknown');
+    }
+    // Its sentence may quote what it was sent.
+    if (!response.ok || !response.body) throw new ProviderFailed(name, response.status === 429 || response.status >= 500, `it answered with ${response.status}`);
+    yield* chatEvents(chunksOf(name, response.body, () => timer.refresh()));
   } catch (error) {
-    throw new ProviderFailed(name, !signal.aborted, error instanceof Error ? error.name : 'unknown');
+    if (hanging.signal.aborted && !(error instanceof ProviderFailed)) throw new ProviderFailed(name, false, 'it stopped in mid-answer');
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
-  // Its sentence may quote what it was sent.
-  if (!response.ok || !response.body) throw new ProviderFailed(name, response.status === 429 || response.status >= 500, `it answered with ${response.status}`);
-  yield* chatEvents(chunksOf(response.body));
 }
 
-async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<ChatChunk> {
+async function* chunksOf(name: string, body: ReadableStream<Uint8Array>, goesOn: () => void): AsyncGenerator<ChatChunk> {
+  let isOver = false; // some say [DONE], others only why they end
   const { EventSourceParserStream } = await import('eventsource-parser/stream');
   for await (const { data } of body.pipeThrough(new TextDecoderStream() as never).pipeThrough(new EventSourceParserStream()) as unknown as AsyncIterable<{ data: string }>) {
+    goesOn();
     if (data === '[DONE]') return;
-    yield JSON.parse(data) as ChatChunk;
+    const chunk = JSON.parse(data) as ChatChunk & { readonly error?: unknown };
+    if (chunk.error !== undefined) throw new ProviderFailed(name, false, 'it broke off with an error');
+    isOver ||= chunk.choices?.some(({ finish_reason: reason }) => typeof reason === 'string') === true;
+    yield chunk;
   }
+  if (!isOver) throw new ProviderFailed(name, false, 'it was cut off');
 }

@@ -4,7 +4,7 @@ import { Role } from './roles';
 import { opening } from './statements';
 
 /** What asks a model, of the services of AWS. */
-const ASKING = ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream', 'bedrock:InvokeModelWithBidirectionalStream', 'bedrock:InvokeAgent', 'bedrock:InvokeInlineAgent', 'bedrock:InvokeFlow', 'bedrock:RetrieveAndGenerate', 'bedrock:CreateModelInvocationJob', 'sagemaker:InvokeEndpoint'];
+const ASKING = ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream', 'bedrock:InvokeModelWithBidirectionalStream', 'bedrock:InvokeAgent', 'bedrock:InvokeInlineAgent', 'bedrock:InvokeFlow', 'bedrock:RetrieveAndGenerate', 'bedrock:CreateModelInvocationJob', 'bedrock:CallWithBearerToken', 'bedrock-mantle:CreateInference', 'bedrock-agentcore:InvokeAgentRuntime', 'sagemaker:InvokeEndpoint'];
 
 /** Whether a control plane has a model gateway, so that models are asked through it alone. */
 export function hasGateway(roles: ReadonlyMap<string, Role>, controlsName: string): boolean { return roles.has(`role/${handlerName(controlsName, 'gateway')}`); }

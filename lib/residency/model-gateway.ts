@@ -43,6 +43,13 @@ export interface ModelGatewayProps {
   readonly examiners?: lambda.IFunction[];
   /** Longest answer of a model, up to 15 minutes. @default Duration.minutes(5) */
   readonly timeout?: Duration;
+  /**
+   * Most calls at a time. The address is open to whoever knows it, and who has no token is refused in milliseconds, but not for nothing: with a limit,
+   * a flood takes nothing from the other functions of the account.
+   *
+   * @default - that of the account, which a new one may not divide
+   */
+  readonly maxConcurrency?: number;
 }
 
 /** Calls models for agents: labels, detectors, redaction, routing; every call is a decision of the log. */
@@ -74,13 +81,14 @@ export class ModelGateway extends Resource implements IModelGateway {
         ...(props.examiners?.length ? { EXAMINERS: Stack.of(this).toJsonString(props.examiners.map(({ functionArn }) => functionArn)) } : {}),
       },
     });
+    if (props.maxConcurrency !== undefined) (gateway.function.node.defaultChild as lambda.CfnFunction).reservedConcurrentExecutions = props.maxConcurrency;
     login.grantUse(gateway.role);
     anchored(gateway, auditLog);
     key.grant(gateway.role, 'kms:GetPublicKey');
     for (const secret of keys.values()) secret.grantRead(gateway.role);
     for (const examiner of props.examiners ?? []) examiner.grantInvoke(gateway.role);
     const models = policy.providers.filter(({ kind }) => kind === 'bedrock').flatMap(bedrockResources);
-    if (models.length > 0) gateway.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'], resources: models.map((arn) => arn.replace(/^arn:aws:/, `arn:${this.stack.partition}:`)) }));
+    if (models.length > 0) gateway.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'], resources: models }));
     boundary.denyOutside(gateway.role);
 
     const url = gateway.function.addFunctionUrl({ authType: lambda.FunctionUrlAuthType.NONE, invokeMode: lambda.InvokeMode.RESPONSE_STREAM });

@@ -45,7 +45,7 @@ export interface ResidencyBoundaryProps {
 }
 
 /** Types of resources that keep data. */
-const KEEPS_DATA = new Set(['AWS::RDS::DBCluster', 'AWS::RDS::DBInstance', 'AWS::RDS::GlobalCluster', 'AWS::S3::Bucket', 'AWS::Logs::LogGroup', 'AWS::DynamoDB::Table', 'AWS::DynamoDB::GlobalTable', 'AWS::SQS::Queue', 'AWS::EFS::FileSystem', 'AWS::OpenSearchService::Domain', 'AWS::SecretsManager::Secret']);
+const KEEPS_DATA = new Set(['AWS::RDS::DBCluster', 'AWS::RDS::DBInstance', 'AWS::RDS::GlobalCluster', 'AWS::S3::Bucket', 'AWS::Logs::LogGroup', 'AWS::DynamoDB::Table', 'AWS::DynamoDB::GlobalTable', 'AWS::SQS::Queue', 'AWS::SNS::Topic', 'AWS::EFS::FileSystem', 'AWS::EC2::Volume', 'AWS::OpenSearchService::Domain', 'AWS::OpenSearchServerless::Collection', 'AWS::SecretsManager::Secret', 'AWS::Redshift::Cluster', 'AWS::RedshiftServerless::Namespace', 'AWS::DocDB::DBCluster', 'AWS::Neptune::DBCluster', 'AWS::ElastiCache::ReplicationGroup', 'AWS::ElastiCache::ServerlessCache', 'AWS::Kinesis::Stream', 'AWS::KinesisFirehose::DeliveryStream', 'AWS::Timestream::Database', 'AWS::Backup::BackupVault']);
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -85,11 +85,19 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
     this.node.addValidation({ validate: () => this.outside(checked) });
   }
 
-  /** A service control policy for the organisation's owners to attach, as JSON: nobody but the gateway of this control plane asks a model. */
-  public serviceControlPolicy(controlsName: string): string { return serviceControlPolicy(this._policy, controlsName); }
+  /**
+   * A service control policy for the organisation's owners to attach, as JSON: nobody but the gateway of this control plane asks a model.
+   *
+   * @throws `AccountInvalid` if `accountId` is not that of the control plane, in 12 digits
+   */
+  public serviceControlPolicy(controlsName: string, accountId: string): string { return serviceControlPolicy(this._policy, controlsName, checkedAccount(this, accountId)); }
 
-  /** A policy for a VPC endpoint of `bedrock-runtime`, as JSON. */
-  public endpointPolicy(controlsName: string): string { return endpointPolicy(this._policy, controlsName); }
+  /**
+   * A policy for a VPC endpoint of `bedrock-runtime`, as JSON: the gateway of this control plane asks the models of this policy through it, and nobody anything else.
+   *
+   * @throws `AccountInvalid` if `accountId` is not that of the control plane, in 12 digits
+   */
+  public endpointPolicy(controlsName: string, accountId: string): string { return endpointPolicy(this._policy, controlsName, checkedAccount(this, accountId)); }
 
   public denyOutside(role: iam.IRole): void {
     for (const statement of deniesOutside(this._policy)) role.addToPrincipalPolicy(iam.PolicyStatement.fromJson(statement));
@@ -131,6 +139,11 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
     }
     return faults;
   }
+}
+
+function checkedAccount({ node }: IConstruct, accountId: string): string {
+  if (!/^\d{12}$/.test(accountId)) throw new ControlsError('AccountInvalid', `${node.path}: the account of the control plane is 12 digits, written out, got ${shown(accountId)}; name it`);
+  return accountId;
 }
 
 /** Other regions that a resource copies its data to. */

@@ -16,7 +16,7 @@ export interface Statement {
 export const CROWN_JEWELS: readonly string[] = [
   'iam:*', 'sts:AssumeRole*', 'sts:GetFederationToken', 'organizations:*',
   'lambda:*', 'states:*', 'secretsmanager:*', 'ssm:*', 'kms:*', 'rds:*', 'rds-data:*', 'rds-db:*',
-  'cloudformation:*', 'events:*', 'apigateway:*', 'bedrock:*', 'sagemaker:InvokeEndpoint*', 'cognito-identity:*',
+  'cloudformation:*', 'events:*', 'apigateway:*', 'bedrock:*', 'bedrock-mantle:*', 'bedrock-agentcore:*', 'sagemaker:InvokeEndpoint*', 'sagemaker:CreateTransformJob', 'qbusiness:Chat*', 'cognito-identity:*',
 ];
 
 /** The AWS statements of a scope. @throws `AwsActionForbidden` for an action that the boundary denies anyway. */

@@ -92,13 +92,17 @@ export function isInferenceProfile(modelId: string): boolean {
 /** Where a profile of the whole world processes; IAM calls that region `unspecified`, and it has no name in an ARN. */
 export const EVERYWHERE = 'every region';
 
+/** The part of AWS that a region belongs to. */
+export const partitionOf = (region: string): string => (region.startsWith('cn-') ? 'aws-cn' : region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws');
+
 /** Where a request ends up, as ARNs of Bedrock: the profile that is asked, and the model in every region that it may send to. */
 export function bedrockResources({ models, region = '', processesIn, foundationModel }: ProviderPolicy): string[] {
+  const bedrock = `arn:${partitionOf(region)}:bedrock`;
   return models.flatMap((model) => {
-    if (!isInferenceProfile(model)) return [`arn:aws:bedrock:${region}::foundation-model/${model}`];
-    const profile = model.startsWith('arn:') ? model : `arn:aws:bedrock:${region}:*:inference-profile/${model}`;
+    if (!isInferenceProfile(model)) return [`${bedrock}:${region}::foundation-model/${model}`];
+    const profile = model.startsWith('arn:') ? model : `${bedrock}:${region}:*:inference-profile/${model}`;
     const destinations = processesIn.flatMap((name) => (name === EVERYWHERE ? [region, ''] : [name]));
-    return [profile, ...destinations.map((destination) => `arn:aws:bedrock:${destination}::foundation-model/${foundationModel ?? model.replace(/^[^.]+\./, '')}`)];
+    return [profile, ...destinations.map((destination) => `${bedrock}:${destination}::foundation-model/${foundationModel ?? model.replace(/^[^.]+\./, '')}`)];
   });
 }
 

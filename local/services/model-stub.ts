@@ -10,7 +10,7 @@ const codec = new EventStreamCodec((bytes) => (typeof bytes === 'string' ? bytes
 
 /**
  * Stands for every model: Bedrock's Converse as a signed service, and OpenAI-compatible providers, whose addresses the Lambda host leads here. It says what it
- * is, and repeats the last words of the prompt. A model whose name has `busy` in it answers 429, and one with `slow` takes its time.
+ * is, and repeats the last words of the prompt. A model whose name has `busy` in it answers 429, one with `slow` takes its time, and one with `torn` breaks off.
  */
 export class ModelStub implements Service {
   public readonly protocol = 'rest-json';
@@ -63,6 +63,7 @@ export class ModelStub implements Service {
       stream: async (open) => {
         const write = open(200, { 'content-type': 'text/event-stream' });
         for await (const content of wordsOf(asked, model)) write(part({ content }));
+        if (model.includes('torn')) return;
         write(part({}, 'stop'));
         write(Buffer.from(`data: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 12, completion_tokens: 8 } })}\n\ndata: [DONE]\n\n`));
       },

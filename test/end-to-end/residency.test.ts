@@ -37,7 +37,7 @@ insert into people values (1, 'Quentin Ashgrove', 'chronic migraine', 'Northwind
     regions: ['us-east-1'], owner: 'privacy@example.com', reviewBy: '2099-01-01',
     providers: [
       bedrock('inside', 'us.anthropic.claude-sonnet-4-5', all),
-      ModelProvider.openAiCompatible({ providerName: 'outside', baseUrl: 'https://api.models.example/v1', modelIds: ['chatty', 'chatty-slow'], processesIn: ['Elsewhere'], apiKey: key('outside'), clearedFor: [DataClass.PUBLIC, DataClass.BUSINESS] }),
+      ModelProvider.openAiCompatible({ providerName: 'outside', baseUrl: 'https://api.models.example/v1', modelIds: ['chatty', 'chatty-slow', 'chatty-torn'], processesIn: ['Elsewhere'], apiKey: key('outside'), clearedFor: [DataClass.PUBLIC, DataClass.BUSINESS] }),
       ModelProvider.openAiCompatible({ providerName: 'busy', baseUrl: 'https://api.busy.example/v1', modelIds: ['busy'], processesIn: ['Elsewhere'], apiKey: key('busy'), clearedFor: [DataClass.PUBLIC, DataClass.BUSINESS, DataClass.HEALTH] }),
       bedrock('unlisted', 'anthropic.other', all),
     ],
@@ -51,7 +51,7 @@ insert into people values (1, 'Quentin Ashgrove', 'chronic migraine', 'Northwind
   const agent = controls.addAgent('asker', { card: ScopeCard.fromObject({
     agent: 'asker', purpose: 'Asks models about people that it reads.', owners: { product: 'p@example.com', security: 's@example.com', 'on-call': 'o' }, 'review-by': '2099-12-31', request: { 'trusted-from': 'compute' }, 'data-inputs': [{ system: 's', classes: ['contact'] }],
     models: ['outside', 'inside', 'busy'], environments: { dev: { data: 'synthetic' } },
-    scopes: [{ scope: 'scope://a.people.all', read: [{ table: 'people', columns: ['id', 'name', 'diagnosis', 'company', 'badge'] }], call: [{ action: 'find', approval: { tier: 'auto' } }] }],
+    scopes: [{ scope: 'scope://a.people.all', read: [{ table: 'people', columns: ['id', 'name', 'diagnosis', 'company', 'badge'] }], call: [{ action: 'find', approval: { tier: 'auto' } }], 'direct-sql': true }],
     'failure-modes': [{ bad: 'It asks too much.', 'found-by': { anomaly: 'bulk-writes' } }], retention: { inputs: { months: 13 } },
   }) });
   agent.grantStartRun(new iam.Role(stack, 'bot', { roleName: 'bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
@@ -144,14 +144,14 @@ describe('what a provider may not see', () => {
   it('is taken out where the policy says so, and the log tells which', async () => {
     expect(await chat('Refund card 4111 1111 1111 1111 of ada@northwind.example, please.')).toContain('[redacted: payment] of [redacted: contact], please.');
     expect(sent()[0]?.text).not.toContain('4111');
-    expect(await told()).toMatchObject({ asked: 'outside', provider: 'outside', model: 'chatty', classes: ['contact', 'payment'], redacted: ['contact', 'payment'], routed_from: null, processes_in: ['Elsewhere'] });
+    expect(await told()).toMatchObject({ asked: 'outside', provider: 'outside', model: 'chatty', classes: ['business', 'contact', 'payment'], redacted: ['contact', 'payment'], routed_from: null, processes_in: ['Elsewhere'] });
   }, 30_000);
 
   it('goes to a provider that may, where the policy says so: with everything that provider may see', async () => {
     await run.call('read_people', { columns: ['name', 'diagnosis'] }, { reason: 'r' });
     expect(await chat('Write to Quentin Ashgrove about the card 4111 1111 1111 1111.')).toContain('for us.anthropic.claude-sonnet-4-5] You said: Write to Quentin Ashgrove about the card 4111 1111 1111 1111.');
     expect(sent().map(({ provider }) => provider)).toEqual(['bedrock']);
-    expect(await told()).toMatchObject({ asked: 'outside', provider: 'inside', classes: ['contact', 'health', 'payment'], redacted: [], routed_from: 'outside' });
+    expect(await told()).toMatchObject({ asked: 'outside', provider: 'inside', classes: ['business', 'contact', 'health', 'payment'], redacted: [], routed_from: 'outside' });
   }, 30_000);
 
   it('what a run has read is known by its label, however ordinary it looks', async () => {
@@ -172,7 +172,7 @@ describe('what a provider may not see', () => {
     await run.call('read_people', { columns: ['badge'] }, { reason: 'r' });
     expect(await why(chat('Hello.', 'inside'))).toBe('ClassBlocked');
     expect(stub().calls).toEqual([]);
-    expect(await told()).toMatchObject({ reason: 'ClassBlocked', classes: ['badge'], blocked: ['badge'] });
+    expect(await told()).toMatchObject({ reason: 'ClassBlocked', classes: ['badge', 'business'], blocked: ['badge'] });
   }, 30_000);
 
   it.each([
@@ -210,7 +210,7 @@ describe('what a provider may not see', () => {
   it('what an examiner finds counts like any other', async () => {
     await chat('About Mr. Hush and his visit.');
     expect(sent().map(({ provider }) => provider)).toEqual(['bedrock']);
-    expect(await told()).toMatchObject({ classes: ['health'], routed_from: 'outside' });
+    expect(await told()).toMatchObject({ classes: ['business', 'health'], routed_from: 'outside' });
   }, 30_000);
 
   it('a provider that the card or the policy does not name is not asked', async () => {
@@ -218,6 +218,37 @@ describe('what a provider may not see', () => {
     expect(await why(chat('x', 'https://evil.example'))).toBe('ModelNotOnCard');
     expect(await why(chat('x', 'outside/gpt-other'))).toBe('ModelUnknown');
     expect(stub().calls).toEqual([]);
+  }, 30_000);
+
+  it('a name that the agent made up is not in the log', async () => {
+    expect(await why(chat('x', 'outside/4111111111111111'))).toBe('ModelUnknown');
+    expect(await told()).toMatchObject({ asked: 'outside', reason: 'ModelUnknown' });
+    expect(await why(chat('x', 'my card is 4111'))).toBe('BodyInvalid');
+    await why(chat('x', '4111111111111111'));
+    expect(await told()).toMatchObject({ asked: null, reason: 'ModelNotOnCard' });
+  }, 30_000);
+
+  it('what SQL of its own has read is labelled, and nobody can look for it', async () => {
+    await run.call('select_sql', { query: 'select company from people' }, { reason: 'r' });
+    expect(await why(chat('Hello.', 'inside'))).toBe('ClassBlocked');
+    expect(await told()).toMatchObject({ classes: ['badge', 'business', 'contact', 'health'] });
+  }, 30_000);
+
+  it('a column that was compared counts like one that was read', async () => {
+    await run.call('read_people', { columns: ['company'], where: { diagnosis: 'chronic migraine' } }, { reason: 'r' });
+    expect(await chat('Somebody at Northwind has it.')).toContain('claude-sonnet');
+    expect(await told()).toMatchObject({ classes: ['business', 'health'], routed_from: 'outside' });
+  }, 30_000);
+
+  it('a class in the name of a tool is not taken out, so the call is refused', async () => {
+    const asked = openai().chat.completions.create({ model: 'outside', messages: [{ role: 'user', content: 'x' }], tools: [{ type: 'function', function: { name: 'look_4111111111111111', parameters: { type: 'object' } } }] });
+    expect(await why(asked)).toBe('ClassBlocked');
+    expect(stub().calls).toEqual([]);
+  }, 30_000);
+
+  it('a parameter that the provider does not take is refused, and not left out', async () => {
+    expect(await why(openai().chat.completions.create({ model: 'inside', seed: 1, messages: [{ role: 'user', content: 'x' }] }))).toBe('ParameterUnsupported');
+    expect(await openai().chat.completions.create({ model: 'outside', seed: 1, messages: [{ role: 'user', content: 'x' }] })).toMatchObject({ object: 'chat.completion' });
   }, 30_000);
 
   it('parameters that would change the call in silence are refused', async () => {
@@ -241,6 +272,20 @@ describe('a provider that is away', () => {
   }, 30_000);
 });
 
+describe('a call whose end nobody told', () => {
+  const outcomes = async (): Promise<string[]> => (await superuser.query<{ outcome: string }>("select outcome from audit.entry where kind = 'model.outcome' and run_id = $1 order by at", [run.runId])).rows.map(({ outcome }) => outcome);
+  it('is one that failed, where the provider broke off', async () => {
+    expect(await why(chat('Say hello.', 'outside/chatty-torn'))).toBe('ProviderFailed');
+    expect(await outcomes()).toEqual(['failed']);
+  }, 30_000);
+
+  it('is ended by the keeper, and unknown', async () => {
+    await superuser.query("insert into gate.model_call values (gen_random_uuid(), $1, 'asker', controls.now() - interval '21 minutes', null)", [run.runId]);
+    await superuser.query('select gate.reconcile()');
+    expect(await outcomes()).toEqual(['unknown']);
+  }, 30_000);
+});
+
 describe('a stop', () => {
   it('closes the gateway for the agent, and breaks off what a model is saying', async () => {
     const slow = chat(`Say ${'word '.repeat(60)}`, 'outside/chatty-slow');
@@ -250,6 +295,7 @@ describe('a stop', () => {
     expect(report.levers.find(({ lever }) => lever === 'models')).toMatchObject({ state: 'proven' });
     expect(await broken).toBe('broken off');
     expect(await why(chat('x'))).toBe('AgentDisabled');
+    expect(await told()).toMatchObject({ reason: 'AgentDisabled' });
     const { rows } = await superuser.query<{ outcome: string }>("select outcome from audit.entry where kind = 'model.outcome' and run_id = $1", [run.runId]);
     expect(rows).toEqual([{ outcome: 'stopped' }]);
     for (const who of ['rita', 'omar']) await (await runtime.person(who, 'responder')).ask('POST', '/agents/asker/enable', { reason: 'fine' });

@@ -71,6 +71,13 @@ describe('a boundary', () => {
     expect(policyPage).toMatchSnapshot();
   });
 
+  it('names the account in which the gateway is: a name alone is anybody\'s', () => {
+    const of = boundary(place());
+    expect(of.serviceControlPolicy('agents', '111122223333')).toContain('"aws:PrincipalArn": "arn:aws:iam::111122223333:role/agents-gateway"');
+    expect(of.endpointPolicy('agents', '111122223333')).toContain('arn:aws:iam::111122223333:role/agents-gateway');
+    for (const account of ['*', Aws.ACCOUNT_ID]) expect(() => of.serviceControlPolicy('agents', account)).toThrow(/^AccountInvalid: Test\/Residency/);
+  });
+
   it('warns when its page was to be read again', () => {
     const stack = place();
     boundary(stack, { reviewBy: '2020-01-01' });
@@ -130,14 +137,14 @@ describe('a gateway', () => {
   ])('asks %s, and of its model only where the policy says that it may send', (_, of) => {
     const lines = statements(made(() => ({ providers: [bedrock(of)] })).template(), 'agent-controls-gateway').filter((line) => /^bedrock:InvokeModel on/.test(line));
     expect(lines).toEqual([
-      expect.stringMatching(/inference-profile/), 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-central-1::foundation-model/anthropic.claude', 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-west-1::foundation-model/anthropic.claude',
+      expect.stringMatching(/inference-profile/), 'bedrock:InvokeModel on arn:aws:bedrock:eu-central-1::foundation-model/anthropic.claude', 'bedrock:InvokeModel on arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude',
     ].sort());
   });
 
   it('asks one of the whole world wherever it may send, for what anyone may see', () => {
     const lines = statements(made(() => ({ providers: [bedrock({ modelId: 'global.anthropic.claude', clearedFor: [DataClass.PUBLIC] })] })).template(), 'agent-controls-gateway');
     expect(lines.filter((line) => /^bedrock:InvokeModel on/.test(line))).toEqual([
-      'bedrock:InvokeModel on arn:<Partition>:bedrock:::foundation-model/anthropic.claude', 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-central-1:*:inference-profile/global.anthropic.claude', 'bedrock:InvokeModel on arn:<Partition>:bedrock:eu-central-1::foundation-model/anthropic.claude',
+      'bedrock:InvokeModel on arn:aws:bedrock:::foundation-model/anthropic.claude', 'bedrock:InvokeModel on arn:aws:bedrock:eu-central-1:*:inference-profile/global.anthropic.claude', 'bedrock:InvokeModel on arn:aws:bedrock:eu-central-1::foundation-model/anthropic.claude',
     ]);
     expect(lines.find((line) => line.startsWith('DENY bedrock:* on *'))).toContain('["eu-central-1","unspecified"]');
   });
@@ -185,6 +192,12 @@ describe('a gateway', () => {
     const stack = place();
     const broker = AgentControls.fromControlsName(stack, 'Elsewhere', 'agent-controls').broker;
     expect(() => new ModelGateway(stack, 'Gateway', { boundary: boundary(stack), broker })).toThrow(/^BrokerImported: /);
+  });
+
+  it('takes no more calls at a time than it is told', () => {
+    const stack = place();
+    new ModelGateway(stack, 'Gateway', { boundary: boundary(stack), broker: new AgentControls(stack, 'Controls').broker, maxConcurrency: 20 });
+    Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'agent-controls-gateway', ReservedConcurrentExecutions: 20 });
   });
 
   it('asks examiners, and only those', () => {

@@ -51,13 +51,20 @@ describe('what Bedrock is asked for', () => {
     expect(bedrockResources(provider('n', [], { models: ['anthropic.m'] }))).toEqual(['arn:aws:bedrock:::foundation-model/anthropic.m']);
   });
 
+  it.each([['cn-north-1', 'aws-cn'], ['us-gov-west-1', 'aws-us-gov'], ['eu-central-1', 'aws']])('is named as in its part of AWS: %s', (region, partition) => {
+    const [resource] = bedrockResources(provider('b', [], { kind: 'bedrock', models: ['anthropic.m'], region, processesIn: [region] }));
+    expect(resource).toBe(`arn:${partition}:bedrock:${region}::foundation-model/anthropic.m`);
+  });
+
   it('is all that the denies, the service control policy and the endpoint let through', () => {
     const of = policy([provider('b', ['business'], { kind: 'bedrock', models: ['eu.anthropic.m'], region: 'eu-central-1', processesIn: ['eu-central-1', 'eu-west-1'] }), provider('n', [], { kind: 'bedrock', models: ['anthropic.n'] }), provider('h', ['business'])]);
     expect(deniesOutside(of)).toMatchSnapshot();
-    expect(JSON.parse(serviceControlPolicy(of, 'agents'))).toMatchSnapshot();
-    expect(serviceControlPolicy(of, 'agents').length).toBeLessThan(5_120);
-    expect(JSON.parse(endpointPolicy(of, 'agents'))).toMatchSnapshot();
-    expect(JSON.stringify(deniesOutside(policy([provider('h', [])])))).toContain('foundation-model/none');
+    expect(JSON.parse(serviceControlPolicy(of, 'agents', '111122223333'))).toMatchSnapshot();
+    expect(serviceControlPolicy(of, 'agents', '111122223333').length).toBeLessThan(5_120);
+    expect(JSON.parse(endpointPolicy(of, 'agents', '111122223333'))).toMatchSnapshot();
+    const none = policy([provider('h', [])]);
+    expect(deniesOutside(none)).toMatchObject([{ Effect: 'Deny', Action: expect.arrayContaining(['bedrock:*', 'bedrock-mantle:*']) as string[], Resource: '*' }]);
+    expect(JSON.parse(endpointPolicy(none, 'agents', '111122223333'))).toMatchObject({ Statement: [{ Effect: 'Deny', Resource: '*' }] });
   });
 });
 
