@@ -2,13 +2,14 @@
 import { join } from 'node:path';
 import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import { residencyOf } from '../examples/residency';
 import { ActionCode, AgentControls, ScopeCard } from '../lib';
 
 const examples = join(__dirname, '..', 'examples');
 const app = new App();
-const stack = new Stack(app, 'AgentControlsExample', { description: 'Agents inside a box that passes a security review' });
+const stack = new Stack(app, 'AgentControlsExample', { env: { region: 'eu-central-1' }, description: 'Agents inside a box that passes a security review' });
 
-const controls = new AgentControls(stack, 'Controls', { removalPolicy: RemovalPolicy.DESTROY });
+const controls = new AgentControls(stack, 'Controls', { removalPolicy: RemovalPolicy.DESTROY, residency: residencyOf(stack) });
 
 const sendEmail = controls.addAction('SendEmail', {
   code: ActionCode.fromEntry(join(examples, 'actions', 'send-email.ts')),

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Pool } from 'pg';
-import { readAssembly } from './assembly/assembly';
+import { Assembly, readAssembly } from './assembly/assembly';
 import { Clock } from './clock';
 import type { Account } from './deploy/account';
 import { deploy } from './deploy/deploy';
@@ -49,9 +49,11 @@ export interface RuntimeOptions {
   readonly progress?: (what: string) => void;
 }
 
-/** Account and region that a local runtime plays. The account is no real one. */
-export const ACCOUNT = '000000000000';
-export const REGION = 'us-east-1';
+/** Account and region that are played: those that the app names for its database, or else an account that is no real one. */
+function placeOf({ stacks }: Assembly): { readonly id: string; readonly region: string } {
+  const keeps = stacks.find(({ template }) => Object.values(template.Resources).some(({ Type }) => Type === 'AWS::RDS::DBCluster')) ?? stacks[0];
+  return { id: keeps?.account ?? '000000000000', region: keeps?.region ?? 'us-east-1' };
+}
 
 /** A synthesized app, running on this machine: its own bundles, state machines, SQL and policies. */
 export class Runtime {
@@ -104,6 +106,7 @@ interface Kept {
 async function boot(folder: string, options: RuntimeOptions, undo: (() => Promise<void> | void)[], close: () => Promise<void>): Promise<Runtime> {
   const progress = options.progress ?? ((): void => undefined);
   const assembly = readAssembly(options.assembly);
+  const { id, region } = placeOf(assembly);
   progress('starting Postgres');
   const postgres = await startPostgres({ folder });
   undo.push(() => postgres.stop());
@@ -112,22 +115,22 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const save = (): void => writeKept(folder, kept);
   const clock = new Clock(kept.clockAheadMs);
   undo.push(() => clock.stop());
-  const principals = new Principals(ACCOUNT);
+  const principals = new Principals(id);
   const authoriser = new Authoriser(principals);
   const keyAliases = new Map<string, string>();
   const keyPolicies = new Map<string, PolicyDocument>();
   const buckets = new Map<string, string>();
   let changed = (): void => undefined;
   let url = '';
-  const functions = new LambdaHost(join(folder, 'logs'), (fn) => environmentOf(principals, fn, url));
+  const functions = new LambdaHost(join(folder, 'logs'), (fn) => environmentOf(principals, fn, url, region));
   undo.push(() => functions.stop());
-  const store = new SecretStore(ACCOUNT, REGION, kept.secrets, () => { save(); changed(); }, () => clock.now());
+  const store = new SecretStore(id, region, kept.secrets, () => { save(); changed(); }, () => clock.now());
   const rotation = new SecretRotation(store, clock, functions);
   const functionUrls = new FunctionUrls(functions, clock, () => url);
-  const models = new ModelStub(ACCOUNT, REGION);
+  const models = new ModelStub(id, region);
   const secrets = new SecretsManager(store, rotation, (alias) => keyOf(keyAliases, keyPolicies, alias));
   const stateMachines = new StepFunctions(kept.executions, save, functions, authoriser, clock);
-  const cognito = new Cognito(ACCOUNT, REGION, () => url);
+  const cognito = new Cognito(id, region, () => url);
   const clusters = new Map<string, ClusterAddress>();
   const rdsData = new RdsData(clusters, secrets);
   undo.push(() => rdsData.stop());
@@ -137,7 +140,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   let database = '';
 
   const account: Account = {
-    id: ACCOUNT, region: REGION, assembly, folder, buckets, principals, authoriser, secrets, rotation, functionUrls, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
+    id, region, assembly, folder, buckets, principals, authoriser, secrets, rotation, functionUrls, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
     routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;
@@ -160,12 +163,12 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   const iam = new Iam(principals, (kept.rolePolicies ??= {}), (kept.accessKeys ??= {}), save, clock);
   const sts = new Sts(principals, authoriser, clock);
   const pageToken = randomBytes(18).toString('base64url');
-  const api = new HttpApi(account.routes, account.permissions, functions, ACCOUNT, REGION);
+  const api = new HttpApi(account.routes, account.permissions, functions, id, region);
   const endpoint = new Endpoint({
-    principals, authoriser, clock, region: REGION, answers, pageToken,
+    principals, authoriser, clock, region, answers, pageToken,
     services: {
-      sts, iam, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, ACCOUNT, REGION), states: stateMachines,
-      s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, ACCOUNT, REGION), ses: new Ses(outbox, ACCOUNT, REGION, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, ACCOUNT, REGION, account.rules, functions),
+      sts, iam, secretsmanager: secrets, 'rds-data': rdsData, lambda: new Lambda(functions, id, region), states: stateMachines,
+      s3: new S3(assembly, buckets), kms: new Kms(kept.keys, save, keyAliases, keyPolicies), ssm: new Ssm(account.parameters, id, region), ses: new Ses(outbox, id, region, clock), events: new EventBus(join(folder, 'notifications.jsonl'), clock, id, region, account.rules, functions),
       'execute-api': api, 'cognito-idp': cognito, bedrock: models,
     },
     open: async (request) => models.open(request) ?? functionUrls.open(request) ?? await cognito.open(request) ?? api.open(request),
@@ -210,11 +213,11 @@ function keyOf(aliases: ReadonlyMap<string, string>, policies: ReadonlyMap<strin
   return arn === undefined || !policy ? undefined : { arn, policy };
 }
 
-function environmentOf(principals: Principals, fn: HostedFunction, url: string): Record<string, string> {
+function environmentOf(principals: Principals, fn: HostedFunction, url: string, region: string): Record<string, string> {
   const role = principals.roleByArn(fn.roleArn);
   if (!role) throw new Error(`${fn.name}: there is no role ${fn.roleArn}`);
   const { accessKeyId, secretAccessKey, sessionToken } = principals.addSession(role, fn.name);
-  return { AWS_REGION: REGION, AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken ?? '',
+  return { AWS_REGION: region, AWS_ENDPOINT_URL: url, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken ?? '',
     ...(fn.name.endsWith('-gateway') ? { LOCAL_MODEL_STUB: `${url}/_models` } : {}), AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' }; // about this machine's Node, not the template's
 }
 

@@ -4,6 +4,7 @@ import type { LocalDecision, LocalMail, LocalRuntime, LogVerification } from 'cd
 import { billing } from './billing';
 import { contracts } from './contracts';
 import { crm } from './crm';
+import { models } from './models';
 import { outreach } from './outreach';
 import { rotate } from './rotate';
 import { Scene, Step, Teller } from './scene';
@@ -38,6 +39,7 @@ export async function play(runtime: LocalRuntime, tell: Teller): Promise<Story> 
   note('mails in the outbox', 'to ada.brandt@northwind.example', `to ${mails.map(({ to }) => to).join(', ')}`);
   const runIds = [mailing, await crm(runtime, { tell, note }), await billing(runtime, { tell, note }), await contracts(runtime, { tell, note }), ...await wave(runtime, { tell, note })];
 
+  await models(runtime, { tell, note });
   await rotate(runtime, { tell, note });
   await stop(runtime, { tell, note });
 

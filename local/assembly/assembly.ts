@@ -19,6 +19,9 @@ export interface Template {
 export interface AssemblyStack {
   readonly name: string;
   readonly template: Template;
+  /** Account and region, where the app names them. */
+  readonly account: string | undefined;
+  readonly region: string | undefined;
 }
 
 /** A synthesized app: its stacks, and the files that it would upload. */
@@ -30,7 +33,7 @@ export interface Assembly {
 }
 
 interface Manifest {
-  readonly artifacts?: Readonly<Record<string, { readonly type: string; readonly dependencies?: readonly string[]; readonly properties?: { readonly templateFile?: string; readonly stackName?: string; readonly file?: string } }>>;
+  readonly artifacts?: Readonly<Record<string, { readonly type: string; readonly dependencies?: readonly string[]; readonly environment?: string; readonly properties?: { readonly templateFile?: string; readonly stackName?: string; readonly file?: string } }>>;
 }
 
 /** Reads what `app.synth()` wrote. */
@@ -49,9 +52,10 @@ export function readAssembly(path: string): Assembly {
     }
   }
   for (const name of inOrder(artifacts)) {
-    const { type, properties } = artifacts[name] as NonNullable<Manifest['artifacts']>[string];
+    const { type, environment = '', properties } = artifacts[name] as NonNullable<Manifest['artifacts']>[string];
     if (type !== 'aws:cloudformation:stack' || properties?.templateFile === undefined) continue;
-    stacks.push({ name: properties.stackName ?? name, template: JSON.parse(readFileSync(join(folder, properties.templateFile), 'utf8')) as Template });
+    const [, account, region] = /^aws:\/\/(\d{12}|unknown-account)\/([a-z0-9-]+)$/.exec(environment) ?? [];
+    stacks.push({ name: properties.stackName ?? name, account: account === 'unknown-account' ? undefined : account, region: region === 'unknown-region' ? undefined : region, template: JSON.parse(readFileSync(join(folder, properties.templateFile), 'utf8')) as Template });
   }
   return { folder, stacks, asset: (key) => assets.get(key) };
 }
