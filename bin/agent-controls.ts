@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   scope: async () => (await import('./commands/scope')).scopeCommand(),
   access: async () => (await import('./commands/access')).accessCommand(),
   agent: async () => (await import('./commands/agent')).agentCommand(),
+  residency: async () => (await import('./commands/residency')).residencyCommand(),
   rotate: async () => (await import('./commands/rotate')).rotateCommand(),
   rollback: async () => (await import('./commands/rollback')).rollbackCommand(),
   mcp: async () => (await import('./commands/mcp')).mcpCommand(),

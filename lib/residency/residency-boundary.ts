@@ -52,7 +52,7 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/;
 /** The data-residency policy: control 7. One object compiles into the denies, the gateway's table, the checks and the page. */
 export class ResidencyBoundary extends Resource implements IResidencyBoundary {
   public readonly regions: string[];
-  /** The one-page policy, as Markdown; `agent-controls residency --html` prints it as HTML. */
+  /** The one-page policy, as Markdown; `agent-controls residency page --html` prints it as HTML. */
   public readonly policyPage: string;
   /** @internal */
   public readonly _policy: ResidencyPolicy;

@@ -1,10 +1,10 @@
 import { code, table, text } from './markdown';
-import { DATA_CLASSES, ProviderPolicy, ResidencyPolicy, ruling, UNCLASSIFIED } from './residency';
+import { classesOf, ProviderPolicy, ResidencyPolicy, ruling, UNCLASSIFIED } from './residency';
 
 /** The one-page policy that a privacy reviewer reads: who may see what, where, on which terms, and what happens otherwise. Markdown. */
 export function residencyPage(policy: ResidencyPolicy): string {
   const { regions, owner, reviewBy, providers, columns, prose } = policy;
-  const classes = [...DATA_CLASSES, ...new Set([...providers.flatMap(({ clearedFor }) => clearedFor), ...[policy, ...providers].flatMap(({ uncleared = {} }) => Object.keys(uncleared)), ...Object.values(columns), prose].filter((name) => !(DATA_CLASSES as readonly string[]).includes(name) && name !== UNCLASSIFIED)), UNCLASSIFIED];
+  const classes = classesOf(policy);
   return [
     '# Data residency', '',
     ...table(['owner', 'review by', 'data may be in'], [[text(owner), reviewBy, regions.map(code).join(', ')]]), '',

@@ -51,6 +51,12 @@ export function classOf({ columns }: ResidencyPolicy, column: string): string {
   return columns[column] ?? columns[`${column.slice(0, column.lastIndexOf('.'))}.*`] ?? UNCLASSIFIED;
 }
 
+/** Every class that a policy speaks of, from the most open one to what is none. */
+export function classesOf({ providers, uncleared, columns, prose }: ResidencyPolicy): string[] {
+  const own = new Set([...providers.flatMap(({ clearedFor }) => clearedFor), ...[{ uncleared }, ...providers].flatMap((of) => Object.keys(of.uncleared ?? {})), ...Object.values(columns), prose]);
+  return [...DATA_CLASSES, ...[...own].filter((name) => !(DATA_CLASSES as readonly string[]).includes(name)), UNCLASSIFIED];
+}
+
 /** Who may be asked with some classes of data, and what is taken out before. */
 export type Ruling =
   | { readonly provider: ProviderPolicy; readonly redact: readonly string[]; readonly routedFrom?: string }

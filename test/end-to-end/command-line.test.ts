@@ -268,3 +268,23 @@ describe('agent-controls actions', () => {
     expect((await cli(['actions', '--assembly', '/nowhere'])).status).toBe(2);
   });
 });
+
+describe('agent-controls residency', () => {
+  const of = (...args: string[]): ReturnType<typeof cli> => cli(['residency', ...args, '--assembly', inject('assembly')]);
+  it('prints who may see what, the page, and the documents for the organisation', async () => {
+    const { stdout, status } = await of();
+    expect(stdout).toMatch(/payment +\S+ +may see +\S+ +taken out +\S+ +goes to bedrock-eu/);
+    expect(status).toBe(0);
+    expect((JSON.parse((await of('--json')).stdout) as { rulings: object[] }).rulings).toContainEqual({ class: 'payment', 'bedrock-eu': 'may see', openai: 'taken out', mistral: 'goes to bedrock-eu' });
+    expect((await of('page')).stdout).toMatch(/^# Data residency\n/);
+    expect((await of('page', '--html')).stdout).toMatch(/^<!doctype html>[\s\S]*<h1>Data residency<\/h1>/);
+    expect(JSON.parse((await of('scp', '--account', '111122223333')).stdout)).toMatchObject({ Version: '2012-10-17' });
+    expect((await of('endpoint-policy', '--account', '111122223333')).stdout).toContain('arn:aws:iam::111122223333:role/agent-controls-gateway');
+  }, 60_000);
+
+  it('says what is missing', async () => {
+    expect((await of('scp', '--account', '*')).stderr).toContain('AccountInvalid');
+    expect(await of('page', '--controls', 'other')).toMatchObject({ status: 2, stderr: expect.stringContaining('PolicyMissing') as string });
+    expect(await cli(['residency', '--assembly', '/nowhere'])).toMatchObject({ status: 2, stderr: expect.stringContaining('AssemblyMissing') as string });
+  }, 60_000);
+});
