@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
-import { residencyOf } from '../examples/residency';
+import { residencyOf } from './app-residency';
 import { ActionCode, AgentControls, ScopeCard } from '../lib';
 
 const examples = join(__dirname, '..', 'examples');

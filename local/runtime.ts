@@ -140,7 +140,7 @@ async function boot(folder: string, options: RuntimeOptions, undo: (() => Promis
   let database = '';
 
   const account: Account = {
-    id, region, assembly, folder, buckets, principals, authoriser, secrets, rotation, functionUrls, functions, stateMachines, cognito, url: () => url, clusters, keyAliases, keyPolicies,
+    id, region, assembly, folder, buckets, principals, authoriser, secrets, rotation, functionUrls, functions, stateMachines, cognito, url: () => url, clusters, clusterParameters: new Map(), keyAliases, keyPolicies,
     routes: [], permissions: [], rules: [], parameters: new Map(),
     createDatabase: async (cluster) => {
       database = cluster.database;

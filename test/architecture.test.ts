@@ -19,7 +19,7 @@ const allowed: readonly { readonly from: RegExp; readonly to: RegExp; readonly w
   { from: /^lib\//, to: /^(lib\/[\w-]+|node:[\w/]+|aws-cdk-lib.*|constructs)$/, why: 'constructs reach handlers by asset path only' },
   { from: /^lambda\//, to: /^(lambda\/[\w-]+|lib\/scope|node:[\w/]+|@aws-sdk\/client-[\w-]+|@aws-sdk\/credential-provider-node|@aws-crypto\/sha256-js|@smithy\/[\w-]+|@cedar-policy\/cedar-wasm\/nodejs|@cfworker\/json-schema|@secretlint\/[\w-]+|card-validator|jose|oauth4webapi|hono(\/[\w-]+)*|@modelcontextprotocol\/sdk\/[\w./-]+|jsonc-parser|libphonenumber-js\/min|eventsource-parser\/stream|tlds|valibot)$/, why: 'handlers know the compiler and AWS, and no CDK' },
   { from: /^local/, to: /^(local|lambda\/(client|audit)|jose|node:[\w/]+|@aws-sdk\/client-(sts|s3|kms)|@aws-crypto\/sha256-js|@noble\/curves\/nist\.js|@smithy\/[\w-]+|pg|pg-copy-streams)$/, why: 'the local runtime reads the assembly, and talks as a client' },
-  { from: /^examples/, to: /^(examples|node:path|cdk-agent-controls\/(action|client|testing)|@aws-sdk\/client-sesv2|pg)$/, why: 'examples import what users import' },
+  { from: /^examples/, to: /^(examples|node:path|cdk-agent-controls\/(action|client|testing)|@aws-sdk\/client-sesv2|openai|pg)$/, why: 'examples import what users import' },
 ];
 
 describe('imports', () => {

@@ -1,6 +1,7 @@
 import { required } from '../database/connection';
+import { quiet } from '../errors/quiet';
 import { bundleDigest } from './bundle-digest';
-import { errorCode, sqlState } from './error-code';
+import { errorCode, sqlState } from '../errors/error-code';
 import type { Image } from './image';
 import { seal } from './sealed';
 import type { ActionContext } from './index';
@@ -33,7 +34,7 @@ export function actionHandler(work: Work): ActionHandler {
     if (!work.undoing) throw new Error('ReverseMissing: this action cannot be undone');
     return { ...await new Reversal(request, work.undoing, readSecret).run(), bundleDigest: bundleDigest() };
   };
-  return handle as ActionHandler; // an answer is of its request's kind
+  return quiet(handle) as unknown as ActionHandler; // an answer is of its request's kind
 }
 
 async function stage(request: ActionRequest, work: Work): Promise<StageAnswer> {
@@ -82,7 +83,8 @@ async function act(request: ActionRequest, work: Work): Promise<ActionAnswer> {
 /** Leaves for the author of the action what went wrong; only what quotes no value. */
 function report({ decisionId, action }: ActionRequest, error: unknown): void {
   const message = error instanceof Error && sqlState(error)?.startsWith('42') ? error.message : undefined;
-  console.error(JSON.stringify({ level: 'error', action, decisionId, error: errorCode(error), ...(message === undefined ? {} : { message }) }));
+  const named = (name: string, form: RegExp): string | undefined => (form.test(name) ? name : undefined); // whoever invokes this by hand says what they like
+  console.error(JSON.stringify({ level: 'error', action: named(action, /^[a-z][a-z0-9_]{0,60}$/), decisionId: named(decisionId, /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/), error: errorCode(error), ...(message === undefined ? {} : { message }) }));
 }
 
 async function readSecret(environmentVariable: string): Promise<string> {

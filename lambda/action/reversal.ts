@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { required } from '../database/connection';
-import { errorCode } from './error-code';
+import { errorCode } from '../errors/error-code';
 import type { Image } from './image';
 import { open } from './sealed';
 import type { ActionContext } from './index';

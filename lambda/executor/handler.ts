@@ -7,6 +7,7 @@ import { canonicalJson } from '../../lib/scope/canonical-json';
 import type { ReturnedField } from '../../lib/scope/manifest';
 import { plainJson } from '../../lib/scope/plain-text';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
+import { quiet } from '../errors/quiet';
 import { openStaged } from '../hold/staged';
 import { isCodeOf } from '../hold/verdict-code';
 import { advance, Advanced, look } from './rollback';
@@ -46,7 +47,7 @@ const AGAIN = 2;
 type Outcome = { readonly status: 'executed' | 'failed' | 'unknown'; readonly answer: ActionAnswer };
 
 /** Redeems the ticket, invokes the action once, and records what came of it; or goes on with a rollback that has begun. */
-export async function handler(event: ExecutorEvent, { getRemainingTimeInMillis }: { readonly getRemainingTimeInMillis: () => number }): Promise<object> {
+async function execute(event: ExecutorEvent, { getRemainingTimeInMillis }: { readonly getRemainingTimeInMillis: () => number }): Promise<object> {
   if ('look' in event) return look(event.look);
   if ('stage' in event) return stage(event.stage);
   if ('rollback' in event) return advanced(event.rollback, getRemainingTimeInMillis);
@@ -146,3 +147,5 @@ async function invoke(ticket: Redeemed): Promise<Outcome> {
     return { status: 'unknown', answer: { ...none, error: error instanceof Error ? error.name : 'the action could not be reached' } };
   }
 }
+
+export const handler = quiet(execute);

@@ -1,6 +1,7 @@
 import { approverRoleName, breakGlassRoleName } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { required } from '../database/connection';
+import { quiet } from '../errors/quiet';
 import { Verdict } from '../http/bodies';
 import { Caller, HttpError, HttpEvent, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse } from '../http/parse';
@@ -33,8 +34,10 @@ function groupsOf(roleName: string): string[] {
 const signed = httpHandler(decide, anchorSoon);
 
 /** People come through the page, with a token of their directory, or through an API that authenticates their role. */
-export async function handler(event: HttpEvent): Promise<object> {
+async function byEitherWay(event: HttpEvent): Promise<object> {
   if (!/^\w+ \/approve(\/|$)/.test(event.routeKey)) return signed(event);
   const { page } = await import('../approval/routes');
   return page(event);
 }
+
+export const handler = quiet(byEitherWay);

@@ -1,5 +1,6 @@
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction } from '../database/connection';
+import { quiet } from '../errors/quiet';
 import { announce as tell, Notice } from '../notice/announce';
 
 /** What the state machine of a hold asks. */
@@ -33,7 +34,7 @@ export class HoldSettled extends Error {
   public override readonly name = 'HoldSettled';
 }
 
-export async function handler(event: ExpiryEvent): Promise<object> {
+async function expire(event: ExpiryEvent): Promise<object> {
   const { holdId } = event;
   switch (event.step) {
     case 'open': {
@@ -69,3 +70,5 @@ function known(hold: Hold | null, holdId: string): Hold {
   if (!hold || hold.refused !== undefined) throw new Error(`HoldUnknown: ${holdId}`);
   return hold;
 }
+
+export const handler = quiet(expire);

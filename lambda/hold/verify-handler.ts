@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { Manifest } from '../../lib/scope/manifest';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
+import { quiet } from '../errors/quiet';
 import { asData } from '../provenance/as-data';
 import { openStaged } from './staged';
 import { codeOf } from './verdict-code';
@@ -47,7 +48,7 @@ interface Proposal {
 }
 
 /** Asks the verifier about one hold, once. Down, late, unsure or unreadable: the hold stays with people. */
-export async function handler({ holdId }: { readonly holdId: string }): Promise<object> {
+async function verify({ holdId }: { readonly holdId: string }): Promise<object> {
   const proposal = await callFunction<Proposal | null>('hold.proposal', { hold: arg.uuid(holdId) });
   if (!proposal) return { holdId, verdict: null };
   const { verdict, reason, version } = await asked(proposal);
@@ -84,3 +85,5 @@ async function questionOf({ holdId, decisionId, agent, action, parameters, stage
     parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, marked(name, value)])), resolved: every(resolved ?? null), request, instruction: mark.instruction,
   };
 }
+
+export const handler = quiet(verify);

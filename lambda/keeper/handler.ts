@@ -1,6 +1,8 @@
 import * as v from 'valibot';
+import { errorCode } from '../errors/error-code';
 import { privacyRoleName } from '../../lib/scope/names';
 import { arg, callFunction, required } from '../database/connection';
+import { quiet } from '../errors/quiet';
 import { HttpError, HttpEvent, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse, plainText, reference } from '../http/parse';
 import { checkpoint } from './checkpoints';
@@ -20,7 +22,7 @@ async function work({ job }: Job): Promise<object> {
     try {
       done[name] = await of();
     } catch (error) {
-      console.error(JSON.stringify({ level: 'error', error: 'StepFailed', step: name, cause: error instanceof Error ? error.message : 'unknown' }));
+      console.error(JSON.stringify({ level: 'error', error: 'StepFailed', step: name, cause: errorCode(error) }));
       failed.push(error);
     }
   };
@@ -86,4 +88,4 @@ function demand<T extends Answer>(answer: T): T {
 // What a person asked for is anchored at once.
 const http = httpHandler(ask, async () => { await checkpoint(); });
 
-export const handler = (event: HttpEvent | Job): Promise<object> => ('job' in event ? work(event) : http(event));
+export const handler = quiet((event: HttpEvent | Job): Promise<object> => ('job' in event ? work(event) : http(event)));

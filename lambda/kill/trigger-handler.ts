@@ -1,6 +1,7 @@
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { SignedApi } from '../client/signed-api';
 import { required } from '../database/connection';
+import { quiet } from '../errors/quiet';
 import type { StopReport } from './stop';
 
 /** An event of a rule: of an alarm that somebody named, or of the control plane's own bus. */
@@ -14,7 +15,7 @@ interface StopEvent {
  * Stops whatever agent an event names, `*` for all, through the API and as nobody who could do more: whatever a rule or a bus makes up, at worst
  * too much is stopped.
  */
-export async function handler({ source = 'an event', detail = {}, ...event }: StopEvent): Promise<object> {
+async function stopOf({ source = 'an event', detail = {}, ...event }: StopEvent): Promise<object> {
   const api = new SignedApi(required('API_URL'), required('AWS_REGION'), defaultProvider());
   const agents = detail.agent === '*' ? (await api.send<{ agents: { agent: string }[] }>('GET', '/agents')).agents.map(({ agent }) => agent) : [detail.agent ?? ''];
   const reason = readable(`${source}: ${String(detail.reason ?? event['detail-type'] ?? 'no reason given')}`);
@@ -27,3 +28,5 @@ export async function handler({ source = 'an event', detail = {}, ...event }: St
 
 /** A reason may quote what an agent wrote, which must not keep the agent from being stopped. */
 const readable = (text: string): string => Array.from(text).slice(0, 1_000).join('').replaceAll(/[\p{Cc}\p{Cs}]/gu, ' ');
+
+export const handler = quiet(stopOf);

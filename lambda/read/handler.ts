@@ -3,6 +3,7 @@ import { sqlColumn } from '../../lib/scope/encode';
 import { bundleDigest } from '../action/bundle-digest';
 import type { ActionAnswer, ActionRequest } from '../action/protocol';
 import { awake, dataApi, parameter, required } from '../database/connection';
+import { quiet } from '../errors/quiet';
 
 interface ReadParameters {
   readonly columns: readonly string[];
@@ -14,7 +15,7 @@ interface ReadParameters {
  * Reads a table for an agent, as the agent's own Postgres login: should the gate ever be wrong, the column grants and row policies
  * of exactly this agent still decide what comes back.
  */
-export async function handler(request: ActionRequest): Promise<ActionAnswer> {
+async function read(request: ActionRequest): Promise<ActionAnswer> {
   if (request.table === undefined) return direct(request);
   const { columns, where = {}, limit = 100 } = JSON.parse(request.parameters) as ReadParameters;
   const names = columns.map((column) => sqlColumn(column, 'columns'));
@@ -56,3 +57,5 @@ async function direct({ parameters, loginSecretArn }: ActionRequest): Promise<Ac
     await dataApi().send(new RollbackTransactionCommand({ resourceArn: login.resourceArn, secretArn: login.secretArn, transactionId })).catch(() => undefined); // it ends by itself
   }
 }
+
+export const handler = quiet(read);

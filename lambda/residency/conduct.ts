@@ -100,7 +100,9 @@ export async function* conduct(run: string, asked: string, request: ModelRequest
     const { value, kinds } = taken.length > 0 ? await redact(texts.written, finderOf(labels, found, new Set(taken))) : { value: texts.written, kinds: [] as readonly string[] };
     const sent = withTexts(readable, value as readonly unknown[]);
     const facts = { asked: told, provider: provider.name, model: chosen, processes_in: provider.processesIn, classes, redacted: kinds, routed_from: routedFrom ?? null, instead_of: last ? last.provider : null, policy: opened.policy };
-    const begun = await callFunction<{ refused?: string; decision: string }>('gate.begin_model', { run: arg.text(run), facts: arg.text(canonicalJson(facts)), inputs: arg.text(canonicalJson(sent)) });
+    // A provider may see what no record keeps.
+    const kept = await redact(sent);
+    const begun = await callFunction<{ refused?: string; decision: string }>('gate.begin_model', { run: arg.text(run), facts: arg.text(canonicalJson(facts)), inputs: arg.text(canonicalJson(kept.value)) });
     if (begun.refused !== undefined) return refuse(begun.refused, classes);
     try {
       yield* handedOn(begun.decision, provider, chosen, sent);

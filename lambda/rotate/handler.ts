@@ -1,6 +1,7 @@
 import { responderRoleName } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { required } from '../database/connection';
+import { quiet } from '../errors/quiet';
 import { ReplaceCredential } from '../http/bodies';
 import { HttpError, HttpEvent, httpHandler, HttpRequest, HttpResponse } from '../http/http';
 import { parse } from '../http/parse';
@@ -36,7 +37,7 @@ async function told(name: string, leaked: boolean, person: string, reason: strin
 const http = httpHandler(asked, anchorSoon);
 
 /** A step of Secrets Manager, a request of a person, an event that tells a leak, or the daily sweep: each comes from a service that alone may send it. */
-export async function handler(event: StepEvent | HttpEvent | RuleEvent): Promise<object | null> {
+async function rotate(event: StepEvent | HttpEvent | RuleEvent): Promise<object | null> {
   if ('requestContext' in event) return http(event);
   try {
     if ('Step' in event) {
@@ -66,3 +67,5 @@ function demandNothingLate(swept: Swept): Swept {
   if (wrong.length > 0) throw new RotationRefused('RotationLate', wrong.join(', '));
   return swept;
 }
+
+export const handler = quiet(rotate);

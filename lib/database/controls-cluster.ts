@@ -50,6 +50,9 @@ export interface ExistingControlsClusterProps {
   readonly databaseName: string;
 }
 
+/** No statement and no value in a log: an error quotes what an agent wrote, and whoever asked is told it anyway. */
+const QUIET = { log_statement: 'none', log_min_duration_statement: '-1', log_min_messages: 'fatal', log_min_error_statement: 'panic', log_parameter_max_length_on_error: '0', log_error_verbosity: 'terse' };
+
 /** Where the Postgres of the control plane comes from. */
 export class ControlsCluster {
   /** A new Aurora PostgreSQL Serverless v2 cluster with Data API, encrypted, in isolated subnets. */
@@ -99,6 +102,7 @@ function serverless(scope: Construct, props: ServerlessControlsClusterProps, key
     writer,
     vpc, vpcSubnets: subnets,
     credentials: rds.Credentials.fromSecret(ownerSecret),
+    parameters: { ...QUIET },
     defaultDatabaseName: DATABASE_NAME,
     enableDataApi: true,
     serverlessV2MinCapacity: 0,

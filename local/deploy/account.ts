@@ -3,6 +3,7 @@ import type { Assembly } from '../assembly/assembly';
 import type { Authoriser } from '../identity/authoriser';
 import type { PolicyDocument, Principals } from '../identity/principals';
 import type { LambdaHost } from '../lambda/host';
+import type { DatabaseSpec } from '../postgres/controls-database';
 import type { InvokePermission, Route } from '../services/http-api';
 import type { ClusterAddress } from '../services/rds-data';
 import type { Cognito } from '../services/cognito';
@@ -29,6 +30,8 @@ export interface Account {
   /** Address of the endpoint. */
   readonly url: () => string;
   readonly clusters: Map<string, ClusterAddress>;
+  /** What groups of cluster parameters set, by name. */
+  readonly clusterParameters: Map<string, Readonly<Record<string, string>>>;
   readonly routes: Route[];
   readonly permissions: InvokePermission[];
   readonly rules: Rule[];
@@ -39,7 +42,7 @@ export interface Account {
   /** Folders of buckets, by name. */
   readonly buckets: Map<string, string>;
   /** Makes database and owner of a cluster, once. */
-  createDatabase(cluster: { readonly database: string; readonly owner: string; readonly password: string }): Promise<ClusterAddress>;
+  createDatabase(cluster: DatabaseSpec): Promise<ClusterAddress>;
   /** Invokes a custom resource's function as CloudFormation does, and waits for its answer. */
   customResource(functionArn: string, event: Readonly<Record<string, unknown>>): Promise<void>;
 }

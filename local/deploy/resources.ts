@@ -119,12 +119,17 @@ const TYPES: Readonly<Record<string, Provision>> = {
     const name = (resource.properties.TopicName as string | undefined) ?? physical(resource);
     return { ref: arn(account, 'sns', name), attributes: { TopicName: name, TopicArn: arn(account, 'sns', name) } };
   },
+  'AWS::RDS::DBClusterParameterGroup': (resource, account) => {
+    const name = physical(resource).toLowerCase();
+    account.clusterParameters.set(name, Object.fromEntries(Object.entries(resource.properties.Parameters as object).map(([key, value]) => [key, String(value)])));
+    return { ref: name, attributes: {} };
+  },
   'AWS::RDS::DBCluster': async (resource, account) => {
-    const { DatabaseName, MasterUsername, MasterUserPassword, EnableHttpEndpoint, StorageEncrypted } = resource.properties;
+    const { DatabaseName, MasterUsername, MasterUserPassword, EnableHttpEndpoint, StorageEncrypted, DBClusterParameterGroupName: group } = resource.properties;
     if (EnableHttpEndpoint !== true || StorageEncrypted !== true) throw new Error(`${resource.logicalId}: the cluster must have EnableHttpEndpoint and StorageEncrypted`);
     const id = physical(resource).toLowerCase();
     const own = arn(account, 'rds', `cluster:${id}`);
-    account.clusters.set(own, await account.createDatabase({ database: DatabaseName as string, owner: MasterUsername as string, password: MasterUserPassword as string }));
+    account.clusters.set(own, await account.createDatabase({ database: DatabaseName as string, owner: MasterUsername as string, password: MasterUserPassword as string, parameters: account.clusterParameters.get(String(group)) ?? {} }));
     return { ref: id, attributes: { DBClusterArn: own, 'Endpoint.Address': '127.0.0.1', 'Endpoint.Port': '5432' } };
   },
   'AWS::Lambda::Function': (resource, account) => {

@@ -47,6 +47,8 @@ process.on('message', async (/** @type {{ id: number, event: unknown, deadline: 
     process.send?.({ id, payload: JSON.stringify(result) ?? 'null' });
   } catch (error) {
     const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+    // As Lambda writes down what a handler did not catch.
+    console.error(JSON.stringify({ level: 'ERROR', errorType: name, errorMessage: message, stackTrace: stack }));
     process.send?.({ id, error: true, payload: JSON.stringify({ errorType: name, errorMessage: message, trace: (stack ?? '').split('\n').slice(0, 5) }) });
   }
 });

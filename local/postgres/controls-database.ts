@@ -7,13 +7,17 @@ export interface DatabaseSpec {
   readonly database: string;
   readonly owner: string;
   readonly password: string;
+  /** What its parameter group sets. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** Makes a cluster's database and its owner, who is what Aurora's master is: NOSUPERUSER, CREATEROLE. */
-export async function createDatabase(server: PostgresServer, { database, owner, password }: DatabaseSpec): Promise<void> {
+export async function createDatabase(server: PostgresServer, { database, owner, password, parameters }: DatabaseSpec): Promise<void> {
   await withClient(server, 'postgres', async (client) => {
+    for (const [name, value] of Object.entries(parameters)) await client.query(`alter system set ${quoted(name)} = '${value.replaceAll("'", "''")}'`);
+    await client.query('select pg_reload_conf()');
     const { rowCount: role } = await client.query('select from pg_roles where rolname = $1', [owner]);
     await client.query(`${role ? 'alter' : 'create'} role ${quoted(owner)} login nosuperuser createrole createdb password '${password.replaceAll("'", "''")}'`);
     const { rowCount: exists } = await client.query('select from pg_database where datname = $1', [database]);

@@ -43,7 +43,6 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const watchdog = spawn(process.execPath, [
     join(__dirname, 'watchdog.cjs'), join(binaries, 'postgres'), dataDir, ...(user ? [String(user.uid), String(user.gid)] : ['-', '-']),
     '-p', String(port), '-c', `listen_addresses=${HOST}`, '-c', 'unix_socket_directories=', '-c', 'max_connections=200', '-c', 'shared_buffers=128MB', '-c', 'timezone=UTC',
-    '-c', 'log_statement=none', '-c', 'log_min_error_statement=panic', '-c', 'log_parameter_max_length_on_error=0', // no statement and no value in a log
     ...(options.durable ? [] : ['-c', 'fsync=off', '-c', 'full_page_writes=off']),
   ], { stdio: ['pipe', log, log], cwd: '/', env: {}, detached: true });
   closeSync(log);

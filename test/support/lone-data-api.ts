@@ -15,7 +15,7 @@ export const CLUSTER = 'arn:aws:rds:us-east-1:000000000000:cluster:lone';
 export async function loneDataApi(): Promise<{ client: RDSDataClient; login: { resourceArn: string; secretArn: string; database: string }; otherSecretArn: string; url: string; principals: Principals; stop(): Promise<void> }> {
   const server = inject('postgres');
   const database = `data_api_${process.pid}`;
-  await createDatabase({ ...server, dataDir: '', stop: () => Promise.resolve() }, { database, owner: 'data_api_owner', password: 'secret' });
+  await createDatabase({ ...server, dataDir: '', stop: () => Promise.resolve() }, { database, owner: 'data_api_owner', password: 'secret', parameters: {} });
   const principals = new Principals('000000000000');
   const secrets = new SecretsManager(new SecretStore('000000000000', 'us-east-1', {}, () => undefined, Date.now), { isScheduled: () => false, begin: () => '' }, () => undefined);
   const secretArn = secrets.create('own', () => JSON.stringify({ username: 'data_api_owner', password: 'secret' }), []);
