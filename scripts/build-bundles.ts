@@ -16,6 +16,7 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   decide: 'lambda/hold/decide-handler.ts',
   verify: 'lambda/hold/verify-handler.ts',
   'rule-verifier': 'lambda/hold/rule-verifier-handler.ts',
+  'model-verifier': 'lambda/hold/model-verifier-handler.ts',
   read: 'lambda/read/handler.ts',
   rollback: 'lambda/rollback/handler.ts',
   kill: 'lambda/kill/handler.ts',

@@ -19,11 +19,12 @@ begin
   return v_changed;
 end $$;
 
--- Whether a run may ask a model at all, and why not.
-create function gate.model_refused(p_run text) returns text language sql stable as $$
+-- Whether a run may ask a model at all, and why not. About a hold the verifier asks, for as long as the hold is undecided: then the run may be over.
+create function gate.model_refused(p_run text, p_hold uuid) returns text language sql stable as $$
   select case
     when r.run_id is null or r.principal_id is null then 'RunUnknown'
     when a.enabled is not true or a.removed then 'AgentDisabled'
+    when p_hold is not null then (select 'HoldDecided' from hold.hold h where h.hold_id = p_hold and h.status <> 'pending')
     when s.approved_by is null then 'CardNotApproved'
     when a.card_digest is distinct from r.card_digest or a.environment is distinct from r.environment then 'CardChanged'
     when r.expires_at <= controls.now() then 'RunExpired' end
@@ -31,27 +32,31 @@ create function gate.model_refused(p_run text) returns text language sql stable 
     left join controls.scope s on s.agent = r.agent and s.card_digest = r.card_digest and s.environment = r.environment
 $$;
 
+-- The run that a hold came from.
+create function gate.run_of_hold(p_hold uuid) returns text language sql stable as 'select c.run_id from hold.hold h join gate.call c using (decision_id) where h.hold_id = p_hold';
+
 -- What the gateway must know to decide a call of a model: who asks, what its card names, by which policy, and what the run has read so far. Every action
--- and column counts; of calls, those from the newest on that fit into one answer are named, so that their values can be asked for.
-create function gate.open_model(p_run text) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+-- and column counts; of calls, those from the newest on that fit into one answer are named, so that their values can be asked for. The verifier asks about a
+-- hold, whose run is not its own, and is bound by no card.
+create function gate.open_model(p_run text, p_hold uuid) returns text language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  v_run controls.run := (select r from controls.run r where r.run_id = p_run);
-  v_refused text := gate.model_refused(p_run);
+  v_run controls.run := (select r from controls.run r where r.run_id = case when p_hold is null then p_run else gate.run_of_hold(p_hold) end);
+  v_refused text := gate.model_refused(v_run.run_id, p_hold);
   v_card json := (select s.card::json from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment);
 begin
-  if v_refused is not null then return json_build_object('refused', v_refused); end if;
+  if v_refused is not null then return json_build_object('run', v_run.run_id, 'refused', v_refused); end if;
   return (with called as (
     select c.decision_id, c.action, c.at, length(c.result) as length,
       case when c.action like 'read\_%' and json_typeof(c.parameters::json -> 'columns') = 'array' then c.parameters::json -> 'columns' end as columns,
       case when c.action like 'read\_%' and json_typeof(c.parameters::json -> 'where') = 'object' then c.parameters::json -> 'where' end as compared
-    from gate.call c where c.run_id = p_run and c.status = 'executed'
+    from gate.call c where c.run_id = v_run.run_id and c.status = 'executed'
   ), sized as (
     select called.*, sum(200 + coalesce(length(columns::text), 0) + coalesce(length(compared::text), 0)) over (order by at desc, decision_id) as size from called
   ), touched as (
     select distinct action, column_name from called left join lateral (
       select left(x, 63) as column_name from json_array_elements_text(columns) x union select left(k, 63) from json_object_keys(compared) k) named on true
   )
-  select json_build_object('agent', v_run.agent, 'models', v_card -> 'models',
+  select json_build_object('run', v_run.run_id, 'agent', v_run.agent, 'models', case when p_hold is null then v_card -> 'models' end,
     'columns', (select coalesce(json_agg(distinct (r.value ->> 'table') || '.' || c.value), '[]') from json_array_elements(v_card -> 'scopes') s, json_array_elements(coalesce(s.value -> 'read', '[]')) r, json_array_elements_text(r.value -> 'columns') c),
     'policy', (select value from controls.setting where name = 'residency'),
     'calls', (select count(*) from called),
@@ -71,14 +76,14 @@ create function gate.model_result(p_run text, p_decision uuid, p_chunk int) retu
 $$;
 
 -- Records that a model is about to be asked, before anything is sent. Asks once more whether the run may: a stop locks the agent's row.
-create function gate.begin_model(p_run text, p_facts text, p_inputs text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '3s' as $$
+create function gate.begin_model(p_run text, p_hold uuid, p_facts text, p_inputs text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '3s' as $$
 declare
   v_run controls.run := (select r from controls.run r where r.run_id = p_run);
   v_decision uuid := gen_random_uuid();
   v_refused text;
 begin
   perform from controls.agent where name = v_run.agent for key share;
-  v_refused := gate.model_refused(p_run);
+  v_refused := gate.model_refused(p_run, p_hold);
   if v_refused is not null then return json_build_object('refused', v_refused); end if;
   insert into gate.model_call values (v_decision, p_run, v_run.agent, controls.now(), null);
   perform audit.chain(json_build_array(json_build_object('kind', 'model.call', 'agent', v_run.agent, 'run', p_run, 'decision', v_decision, 'reference', v_run.reference, 'outcome', 'permit', 'facts', p_facts, 'inputs', p_inputs)));
@@ -118,8 +123,8 @@ begin
   return v_count;
 end $$;
 
-revoke all on function gate.end_lost_models(), gate.model_policy(text, int), controls.register_residency(text, text), gate.model_refused(text), gate.open_model(text), gate.model_result(text, uuid, int), gate.begin_model(text, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) from public;
+revoke all on function gate.end_lost_models(), gate.model_policy(text, int), controls.register_residency(text, text), gate.model_refused(text, uuid), gate.run_of_hold(uuid), gate.open_model(text, uuid), gate.model_result(text, uuid, int), gate.begin_model(text, uuid, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) from public;
 
 grant usage on schema gate to {{role.gateway}};
 
-grant execute on function gate.open_model(text), gate.model_policy(text, int), gate.model_result(text, uuid, int), gate.begin_model(text, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) to {{role.gateway}};
+grant execute on function gate.open_model(text, uuid), gate.model_policy(text, int), gate.model_result(text, uuid, int), gate.begin_model(text, uuid, text, text), gate.refuse_model(text, text), gate.model_goes_on(uuid), gate.end_model(uuid, text, text) to {{role.gateway}};

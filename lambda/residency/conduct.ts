@@ -14,8 +14,10 @@ import { textsOf, withTexts } from './texts';
 /** What the database tells of a run that asks a model. */
 interface Opened {
   readonly refused?: string;
+  readonly run: string | null;
   readonly agent: string;
-  readonly models: readonly string[];
+  /** Providers that the card names; null where no card binds. */
+  readonly models: readonly string[] | null;
   readonly columns: readonly string[];
   /** Digest of the policy that is deployed. */
   readonly policy: string | null;
@@ -26,11 +28,14 @@ interface Opened {
   readonly returns: Returns;
 }
 
+/** Who asks: a run, or the verifier about a hold, for which all that its run has read counts. */
+export type Asker = { readonly run: string } | { readonly hold: string };
+
 /** A call that the policy lets through, and how. */
 interface Plan { readonly provider: ProviderPolicy; readonly model: string; readonly redact: readonly string[]; readonly routedFrom: string | undefined }
 
 const REFUSED: Readonly<Record<string, string>> = {
-  RunUnknown: 'the token is of no run that goes on', AgentDisabled: 'the agent is disabled', CardNotApproved: 'nobody has approved the card that is deployed', CardChanged: 'the card changed since the run began', RunExpired: 'the run is over; start another',
+  RunUnknown: 'the token is of no run that goes on', AgentDisabled: 'the agent is disabled', CardNotApproved: 'nobody has approved the card that is deployed', CardChanged: 'the card changed since the run began', RunExpired: 'the run is over; start another', HoldDecided: 'the hold is decided already',
   ModelNotOnCard: 'the card of the agent does not name this provider under models', ModelUnknown: 'the provider has no model of this name', ProviderUnknown: 'no provider of the residency policy is called so',
   ClassBlocked: 'the provider may not see data of these classes', PolicyMissing: 'no residency policy is deployed', ExaminerFailed: 'an examiner did not say what is in the texts',
   ParameterUnsupported: 'the provider that would be asked does not take these parameters',
@@ -53,8 +58,11 @@ const LONGEST_RESULT = 200_000;
  *
  * @throws HttpError
  */
-export async function* conduct(run: string, asked: string, request: ModelRequest): AsyncGenerator<ModelEvent> {
-  const opened = await callFunction<Opened>('gate.open_model', { run: arg.text(run) });
+export async function* conduct(asker: Asker, asked: string, request: ModelRequest): AsyncGenerator<ModelEvent> {
+  const hold = 'hold' in asker ? asker.hold : null;
+  const opened = await callFunction<Opened>('gate.open_model', { run: arg.text('run' in asker ? asker.run : null), hold: arg.optionalUuid(hold) });
+  const run = opened.run ?? '';
+  const by = hold === null ? {} : { by: 'verifier', hold };
   const [name = '', ...rest] = asked.split('/');
   const model = rest.length > 0 ? rest.join('/') : undefined;
   const policy = typeof opened.policy === 'string' ? await policyOf(opened.policy) : undefined;
@@ -62,12 +70,12 @@ export async function* conduct(run: string, asked: string, request: ModelRequest
   const known = policy?.providers.find((provider) => provider.name === name);
   const told = known === undefined ? null : model !== undefined && known.models.includes(model) ? `${name}/${model}` : name;
   const refuse = async (code: string, classes: readonly string[] = [], blocked: readonly string[] = [], more = ''): Promise<never> => {
-    await callFunction('gate.refuse_model', { run: arg.text(run), facts: arg.text(canonicalJson({ asked: told, reason: code, policy: opened.policy ?? null, classes, blocked })) });
+    await callFunction('gate.refuse_model', { run: arg.text(run), facts: arg.text(canonicalJson({ ...by, asked: told, reason: code, policy: opened.policy ?? null, classes, blocked })) });
     throw refusal(code, more);
   };
   if (opened.refused !== undefined) return refuse(opened.refused);
   if (!policy) return refuse('PolicyMissing');
-  if (!opened.models.includes(name)) return refuse('ModelNotOnCard', [], [], `: ${opened.models.join(', ') || 'none'}`);
+  if (opened.models && !opened.models.includes(name)) return refuse('ModelNotOnCard', [], [], `: ${opened.models.join(', ') || 'none'}`);
   if (model !== undefined && known && !known.models.includes(model)) return refuse('ModelUnknown', [], [], `: ${known.models.join(', ')}`);
 
   const labels = await labelled(run, opened, policy);
@@ -93,16 +101,16 @@ export async function* conduct(run: string, asked: string, request: ModelRequest
   const first = plan(name, model);
   if ('refused' in first) return refuse(first.refused, classes, first.blocked, first.more === '' ? '' : `: ${first.more}`);
   // Whoever steps in is decided by the same policy and the same classes: a provider that is away widens nothing.
-  const others = opened.models.filter((other) => other !== name).map((other) => plan(other)).filter((other): other is Plan => !('refused' in other) && other.provider.name !== first.provider.name);
+  const others = (opened.models ?? []).filter((other) => other !== name).map((other) => plan(other)).filter((other): other is Plan => !('refused' in other) && other.provider.name !== first.provider.name);
 
   let last: ProviderFailed | undefined;
   for (const { provider, model: chosen, redact: taken, routedFrom } of [first, ...others]) {
     const { value, kinds } = taken.length > 0 ? await redact(texts.written, finderOf(labels, found, new Set(taken))) : { value: texts.written, kinds: [] as readonly string[] };
     const sent = withTexts(readable, value as readonly unknown[]);
-    const facts = { asked: told, provider: provider.name, model: chosen, processes_in: provider.processesIn, classes, redacted: kinds, routed_from: routedFrom ?? null, instead_of: last ? last.provider : null, policy: opened.policy };
+    const facts = { ...by, asked: told, provider: provider.name, model: chosen, processes_in: provider.processesIn, classes, redacted: kinds, routed_from: routedFrom ?? null, instead_of: last ? last.provider : null, policy: opened.policy };
     // A provider may see what no record keeps.
     const kept = await redact(sent);
-    const begun = await callFunction<{ refused?: string; decision: string }>('gate.begin_model', { run: arg.text(run), facts: arg.text(canonicalJson(facts)), inputs: arg.text(canonicalJson(kept.value)) });
+    const begun = await callFunction<{ refused?: string; decision: string }>('gate.begin_model', { run: arg.text(run), hold: arg.optionalUuid(hold), facts: arg.text(canonicalJson(facts)), inputs: arg.text(canonicalJson(kept.value)) });
     if (begun.refused !== undefined) return refuse(begun.refused, classes);
     try {
       yield* handedOn(begun.decision, provider, chosen, sent);

@@ -2,7 +2,7 @@ import { bodyOf, HttpError, refusalOf } from '../http/http';
 import { anchorSoon } from '../audit/anchor-soon';
 import { conduct } from './conduct';
 import { converseDoor } from './converse-door';
-import type { Door, ModelEvent } from './converse';
+import { Door, messageOf, ModelEvent, ModelRequest } from './converse';
 import { openAiDoor } from './openai-door';
 import { bearerOf } from './token';
 
@@ -20,7 +20,7 @@ interface ResponseStream { write(chunk: Uint8Array | string): boolean; end(): vo
 
 /** What Lambda's runtime has for functions that answer in streams. */
 declare const awslambda: {
-  streamifyResponse(handler: (event: UrlEvent, stream: ResponseStream) => Promise<void>): unknown;
+  streamifyResponse(handler: (event: UrlEvent | VerificationEvent, stream: ResponseStream) => Promise<void>): unknown;
   readonly HttpResponseStream: { from(stream: ResponseStream, metadata: { readonly statusCode: number; readonly headers: Readonly<Record<string, string>> }): ResponseStream };
 };
 
@@ -45,7 +45,7 @@ async function answer(event: UrlEvent, stream: ResponseStream): Promise<void> {
     const bearer = await bearerOf(event.headers.authorization, new Date(event.requestContext.timeEpoch ?? Date.now()));
     if (!bearer) throw new HttpError(401, 'TokenInvalid', 'a bearer token of a run is needed, which the broker hands out when a run starts');
     door = doorOf(event);
-    const events = conduct(bearer.run, door.asked, door.request);
+    const events = conduct({ run: bearer.run }, door.asked, door.request);
     if (!door.isStreamed) {
       const all: ModelEvent[] = [];
       for await (const part of events) all.push(part);
@@ -76,5 +76,21 @@ async function answer(event: UrlEvent, stream: ResponseStream): Promise<void> {
   }
 }
 
+/** What the verifier asks, by the right to invoke this function: nobody who comes by the address can say who they are in an event of their own. */
+export interface VerificationEvent { readonly verification: { readonly hold: string; readonly asked: string; readonly request: ModelRequest } }
+
+async function verification({ verification: { hold, asked, request } }: VerificationEvent, stream: ResponseStream): Promise<void> {
+  try {
+    const events: ModelEvent[] = [];
+    for await (const event of conduct({ hold }, asked, request)) events.push(event);
+    stream.write(JSON.stringify({ text: messageOf(events).content.map(({ text = '' }) => text).join('') }));
+  } catch (error) {
+    stream.write(JSON.stringify({ error: (refusalOf(error, hold).body as { error: string }).error }));
+  } finally {
+    stream.end();
+    await anchorSoon();
+  }
+}
+
 /** The model gateway's address: whoever shows a token asks a model, in the words of OpenAI or of Bedrock. */
-export const handler = awslambda.streamifyResponse(answer);
+export const handler = awslambda.streamifyResponse((event, stream) => ('verification' in event ? verification(event, stream) : answer(event, stream)));

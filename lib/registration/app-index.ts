@@ -16,6 +16,9 @@ export interface QueueEntry {
   approverGroups(): readonly string[];
 }
 
+/** What is checked against of a model gateway. */
+export interface GatewayEntry { readonly path: string; readonly providers: readonly string[] }
+
 /** The secret of a login, and where what belongs to it is made. */
 export interface DutySecret { readonly scope: Construct; readonly secretArn: string }
 
@@ -42,7 +45,7 @@ export class AppIndex {
   private readonly planes = new Set<string>();
   private readonly agents = new Map<string, string[]>();
   private readonly vouched = new Set<CfnResource>();
-  private readonly providersOf = new Map<string, readonly string[]>();
+  private readonly gateways = new Map<string, GatewayEntry>();
   private readonly duties = new Map<string, DutySecret[]>();
   private readonly onDuty = new Map<string, (secret: DutySecret) => void>();
 
@@ -61,10 +64,10 @@ export class AppIndex {
     else this.agents.set(controlsName, [name]);
   }
 
-  /** Providers that cards may name under `models`, where a residency policy says so. */
-  public addProviders(controlsName: string, names: readonly string[]): void { this.providersOf.set(controlsName, names); }
+  /** A model gateway, and the providers that may be named where a residency policy says so. */
+  public addGateway(controlsName: string, gateway: GatewayEntry): void { this.gateways.set(controlsName, gateway); }
 
-  public providers(controlsName: string): readonly string[] | undefined { return this.providersOf.get(controlsName); }
+  public gateway(controlsName: string): GatewayEntry | undefined { return this.gateways.get(controlsName); }
 
   /** A login of the control plane's own, for whatever looks after all of them, whichever is made first. */
   public addDuty(controlsName: string, secret: DutySecret): void {

@@ -94,7 +94,7 @@ export class ModelGateway extends Resource implements IModelGateway {
     const url = gateway.function.addFunctionUrl({ authType: lambda.FunctionUrlAuthType.NONE, invokeMode: lambda.InvokeMode.RESPONSE_STREAM });
     this.url = url.url;
     StackRegistration.of(this, database).addResidency(policy);
-    AppIndex.of(this).addProviders(controls, policy.providers.map(({ name }) => name));
+    AppIndex.of(this).addGateway(controls, { path: this.node.path, providers: policy.providers.map(({ name }) => name) });
     broker._handOutTokens(key, this.url);
   }
 }

@@ -116,7 +116,9 @@ export class LambdaHost {
     return instance;
   }
 
-  private run(fn: HostedFunction, { child }: Instance, event: unknown, onPart: (part: Part) => void = () => undefined): Promise<Invoked> {
+  private run(fn: HostedFunction, { child }: Instance, event: unknown, onPart?: (part: Part) => void): Promise<Invoked> {
+    // Whoever invokes a function that answers in a stream, and does not read one, gets all of it at the end.
+    const parts: Buffer[] = [];
     const id = (this.sequence += 1);
     const deadline = Date.now() + fn.timeoutSeconds * 1_000;
     return new Promise((done) => {
@@ -129,8 +131,8 @@ export class LambdaHost {
       const failed = (errorType: string, errorMessage: string): void => finish({ failed: true, payload: JSON.stringify({ errorType, errorMessage }) });
       const onMessage = (message: { id?: number; payload?: string; error?: boolean; part?: Part }): void => {
         if (message.id !== id) return;
-        if (message.part) return onPart(message.part);
-        const payload = message.payload ?? 'null';
+        if (message.part) return onPart ? onPart(message.part) : void parts.push(Buffer.from(('chunk' in message.part ? message.part.chunk : undefined) ?? '', 'base64'));
+        const payload = parts.length > 0 ? Buffer.concat(parts).toString('utf8') : message.payload ?? 'null';
         if (Buffer.byteLength(payload) > PAYLOAD_BYTES) failed('Function.ResponseSizeTooLarge', 'the answer is larger than 6 MiB');
         else finish({ payload, failed: message.error === true });
       };

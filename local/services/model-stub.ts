@@ -15,6 +15,8 @@ const codec = new EventStreamCodec((bytes) => (typeof bytes === 'string' ? bytes
 export class ModelStub implements Service {
   public readonly protocol = 'rest-json';
   public readonly calls: StubCall[] = [];
+  /** What it says instead, where a test knows better. */
+  public says: ((asked: object) => string) | undefined;
 
   public name(request: SignedRequest): string { return /\/converse-stream$/.test(request.path) ? 'InvokeModelWithResponseStream' : 'InvokeModel'; }
 
@@ -40,7 +42,7 @@ export class ModelStub implements Service {
       stream: async (open) => {
         const write = open(200, { 'content-type': 'application/vnd.amazon.eventstream' });
         write(event('messageStart', { role: 'assistant' }));
-        for await (const text of wordsOf(asked, model)) write(event('contentBlockDelta', { contentBlockIndex: 0, delta: { text } }));
+        for await (const text of this.wordsOf(asked, model)) write(event('contentBlockDelta', { contentBlockIndex: 0, delta: { text } }));
         write(event('contentBlockStop', { contentBlockIndex: 0 }));
         write(event('messageStop', { stopReason: 'end_turn' }));
         write(event('metadata', { usage: { inputTokens: 12, outputTokens: 8, totalTokens: 20 }, metrics: { latencyMs: 1 } }));
@@ -62,19 +64,20 @@ export class ModelStub implements Service {
       body: '',
       stream: async (open) => {
         const write = open(200, { 'content-type': 'text/event-stream' });
-        for await (const content of wordsOf(asked, model)) write(part({ content }));
+        for await (const content of this.wordsOf(asked, model)) write(part({ content }));
         if (model.includes('torn')) return;
         write(part({}, 'stop'));
         write(Buffer.from(`data: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 12, completion_tokens: 8 } })}\n\ndata: [DONE]\n\n`));
       },
     };
   }
-}
 
-async function* wordsOf(asked: object, model: string): AsyncGenerator<string> {
-  const texts = [...JSON.stringify((asked as { messages?: unknown }).messages ?? []).matchAll(/"(?:text|content)":"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => JSON.parse(`"${text ?? ''}"`) as string);
-  for (const word of ['[stub ', `of the local runtime for ${model}] `, 'You said: ', ...(texts.at(-1) ?? '').split(/(?<= )/).slice(-20)]) {
-    if (model.includes('slow')) await later(300);
-    yield word;
+  private async *wordsOf(asked: object, model: string): AsyncGenerator<string> {
+    if (this.says) return yield this.says(asked);
+    const texts = [...JSON.stringify((asked as { messages?: unknown }).messages ?? []).matchAll(/"(?:text|content)":"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => JSON.parse(`"${text ?? ''}"`) as string);
+    for (const word of ['[stub ', `of the local runtime for ${model}] `, 'You said: ', ...(texts.at(-1) ?? '').split(/(?<= )/).slice(-20)]) {
+      if (model.includes('slow')) await later(300);
+      yield word;
+    }
   }
 }

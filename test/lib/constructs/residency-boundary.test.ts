@@ -8,7 +8,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { describe, expect, it } from 'vitest';
-import { AccessModel, AgentAction, AgentControls, AgentIdentity, BedrockProviderProps, DataClass, HttpProviderProps, ModelGateway, ModelProvider, ResidencyBoundary, ResidencyBoundaryProps, ScopeCard, UnclearedData } from '../../../lib';
+import { AccessModel, AgentAction, AgentControls, AgentIdentity, BedrockProviderProps, DataClass, HttpProviderProps, ModelGateway, ModelProvider, ResidencyBoundary, ResidencyBoundaryProps, ScopeCard, UnclearedData, Verifier } from '../../../lib';
 import { card, SEND_EMAIL } from '../../support/cards';
 import { action, statements } from '../../support/stack';
 
@@ -213,4 +213,28 @@ describe('a gateway', () => {
     controls.addAgent('Other', { card: ScopeCard.fromObject(card((of) => { of.agent = 'other'; of.models = ['nobody']; })) });
     expect(() => app.synth()).toThrow(/ProviderUnknown: the card of other names the model provider nobody, and the residency policy does not: it has inside, outside; correct models/);
   });
+});
+
+describe('a verifier that is a model', () => {
+  const made = (modelId: string, isGoverned = true): App => {
+    const stack = place();
+    new AgentControls(stack, 'Controls', { verifier: Verifier.model({ modelId, policy: 'Refuse what is bad.' }), ...(isGoverned ? { residency: boundary(stack) } : {}) });
+    return stack.node.root as App;
+  };
+  it('invokes the gateway, and can do nothing else', () => {
+    const app = made('inside');
+    expect(statements(Template.fromStack(app.node.findChild('Test') as Stack), 'agent-controls-model-verifier')).toMatchSnapshot();
+    AccessModel.fromApp(app).assertNoBypass();
+  });
+
+  it('needs a gateway, that of its control plane, and a provider that the policy has', () => {
+    expect(() => made('inside', false).synth()).toThrow(/GatewayMissing: .*agent-controls has no model gateway/);
+    expect(() => made('somebody/else').synth()).toThrow(/ProviderUnknown: .*asks somebody\/else, and the residency policy has inside/);
+    const stack = place();
+    const other = new AgentControls(stack, 'Other', { controlsName: 'others', residency: boundary(stack) });
+    new AgentControls(stack, 'Controls', { verifier: Verifier.model({ modelId: 'inside', policy: 'x', gateway: other.modelGateway }) });
+    expect(() => (stack.node.root as App).synth()).toThrow(/GatewayMissing: .*Test\/Other\/ModelGateway is no gateway of agent-controls/);
+  });
+
+  it.each([['no policy', ' '], ['a long one', 'x'.repeat(3_001)]])('with %s is refused', (_, policy) => expect(() => Verifier.model({ modelId: 'inside', policy })).toThrow(/^VerifierPolicyInvalid: .*1 to 3000 bytes/));
 });
