@@ -38,7 +38,7 @@ function lastOfCard(text: string, groups: readonly Group[], first: number): numb
 const isGrouped = (lengths: readonly number[]): boolean => lengths.length === 1 || lengths.slice(0, -1).every((length) => length === 4) || /^4,6,[45]$/.test(lengths.join(','));
 
 /** Whether digits are what is behind the point of a number. */
-const isFraction = (text: string, at: number): boolean => /\d[.,]$/.test(text.slice(Math.max(0, at - 2), at));
+const isFraction = (text: string, at: number): boolean => /\d\.$/.test(text.slice(Math.max(0, at - 2), at));
 
 /** Whether digits are the number of a payment card: a brand's range and length, and the check digit. */
 export function isCard(digits: string): boolean {

@@ -42,7 +42,10 @@ async function classesIn(text: string): Promise<Secret[]> {
 function accountIn(text: string, next = ' '): number | undefined {
   for (let length = text.length; length >= 15; length -= 1) {
     if (/[\p{L}\p{N}]/u.test(text[length] ?? (length === text.length ? next : ' ')) || !/[A-Z0-9]/i.test(text[length - 1] ?? '')) continue;
-    if (isIban(text.slice(0, length).replaceAll(/[ .-]/g, '').toUpperCase())) return length;
+    const account = text.slice(0, length);
+    // Encodings mix cases, people do not.
+    if (/[a-z]/.test(account) && /[A-Z]/.test(account)) continue;
+    if (isIban(account.replaceAll(/[ .-]/g, '').toUpperCase())) return length;
   }
   return undefined;
 }
@@ -63,7 +66,7 @@ function phonesIn(text: string): { readonly start: number; readonly length: numb
 
 function isPhone(text: string): boolean {
   const { length } = text.replaceAll(/\D/g, '');
-  if (length < 7 || length > 17) return false; // the library is asked about what could be one
+  if (length < (/^\d+$/.test(text) ? 9 : 7) || length > 17) return false; // the library is asked about what could be one
   const number = text.replace(/^00/, '+');
   return number.startsWith('+') ? isValidPhoneNumber(number) : /^[(0]|^\d{3}[-. ]/.test(number) && COUNTRIES.some((country) => isValidPhoneNumber(number, country));
 }
