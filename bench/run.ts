@@ -12,15 +12,16 @@ import { gateway } from './gateway';
 import type { Row } from './measure';
 import { rollback } from './rollback';
 import { search } from './search';
+import { stop } from './stop';
 import { synthPerAgent } from './synth';
 
 /** What each ratio may be; `most` where less is better. */
 const BUDGETS: Readonly<Record<string, { readonly least?: number; readonly most?: number }>> = {
-  'append.16-writers': { least: 0.6 }, 'append.batch-100': { least: 0.75 }, 'verify.stream': { least: 0.95 }, 'verify.chain': { least: 0.95 }, ...Object.fromEntries(['latest', 'agent', 'run', 'action', 'reference', 'approver', 'rejected', 'executed', 'denied', 'verdict', 'text'].map((name) => [`search.${name}`, { most: 1 }])), 'handler.cold-init': { most: 1 }, 'gate.cold-init': { most: 1.1 }, 'gate.decision': { most: 1.5 }, 'rollback.10000': { most: 1 },
+  'append.16-writers': { least: 0.6 }, 'append.batch-100': { least: 0.75 }, 'verify.stream': { least: 0.95 }, 'verify.chain': { least: 0.95 }, ...Object.fromEntries(['latest', 'agent', 'run', 'action', 'reference', 'approver', 'rejected', 'executed', 'denied', 'verdict', 'text'].map((name) => [`search.${name}`, { most: 1 }])), 'handler.cold-init': { most: 1 }, 'gate.cold-init': { most: 1.1 }, 'gate.decision': { most: 1.5 }, 'rollback.10000': { most: 1 }, 'stop.last-effect': { most: 1 },
   ...Object.fromEntries(['payment', 'contact', 'sensitive-pii', 'secret'].flatMap((name) => [[`detect.${name}.recall`, { least: 0.99 }], [`detect.${name}.precision`, { least: 0.97 }]])),
   'synth.per-agent': { most: 1.25 }, 'template.per-agent': { most: 1 }, 'template.per-agent.bytes': { most: 1 },
 };
-const GROUPS = { audit, decision, detectors, gateway, search, 'cold-init': coldInit, synth: synthPerAgent, rollback } as const;
+const GROUPS = { audit, decision, detectors, gateway, stop, search, 'cold-init': coldInit, synth: synthPerAgent, rollback } as const;
 /** Takes a quarter of an hour, most of it to make the wave: measured when it is asked for. */
 const SLOW = ['rollback'];
 
