@@ -240,6 +240,18 @@ async function survivors(pids: readonly number[]): Promise<number[]> {
   return alive();
 }
 
+describe('agent-controls audit models', () => {
+  it('lists who asked which model with what', async () => {
+    expect((await cli(['audit', 'models', ...local])).stdout).toBe('No model was asked.\n');
+    const { models } = await runtime.startAsked('refunder', { text: 'Look.', reference: 'HELP-9' });
+    const body = JSON.stringify({ model: 'mistral', messages: [{ role: 'user', content: 'Was card 4111 1111 1111 1111 charged twice?' }] });
+    expect((await fetch(`${models?.url ?? ''}v1/chat/completions`, { method: 'POST', headers: { authorization: `Bearer ${models?.token ?? ''}` }, body })).status).toBe(200);
+    expect((await cli(['audit', 'models', ...local])).stdout).toMatch(/refunder +\S+ +mistral +\S+ +bedrock-eu, eu-central-1 or eu-west-1 \(routed\) +\S+ +business, payment .*12 \+ 8 +\S+ +answered/);
+    expect((await cli(['audit', 'models', ...local, '--limit', 'all'])).stderr).toContain('LimitInvalid');
+    expect((await cli(['audit', 'models', ...local, '--from', 'soon'])).stderr).toContain('TimeInvalid');
+  }, 30_000);
+});
+
 describe('agent-controls rollback', () => {
   it('plans, undoes, and says what it left', async () => {
     const run = await runtime.startAsked('crm-tierer', { text: 'See to the tiers of C_201 and C_203.' });

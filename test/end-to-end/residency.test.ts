@@ -12,6 +12,8 @@ import OpenAI from 'openai';
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, DataClass, HoldTier, ModelGateway, ModelProvider, ResidencyBoundary, ScopeCard, UnclearedData } from '../../lib';
+import { modelCalls } from '../../lambda/audit/model-calls';
+import { PostgresLog } from '../../local/postgres/copy-log';
 import type { Runtime } from '../../local/runtime';
 import { LocalRuntime, Run } from '../../local/testing';
 
@@ -301,6 +303,17 @@ describe('a stop', () => {
     for (const who of ['rita', 'omar']) await (await runtime.person(who, 'responder')).ask('POST', '/agents/asker/enable', { reason: 'fine' });
   }, 60_000);
 });
+
+it('is listed: who asked whom with what, and what it came to', async () => {
+  const { host, port, database, auditor } = { ...runtime.file.postgres, auditor: runtime.file.resources.auditorLogin };
+  const client = new Client({ host, port, database, ...auditor });
+  await client.connect();
+  const calls = await modelCalls(new PostgresLog(client), { limit: 1_000, agent: 'asker' });
+  await client.end();
+  expect(calls).toContainEqual(expect.objectContaining({ by: 'agent', asked: 'outside', provider: 'inside', processesIn: ['us-east-1'], routedFrom: 'outside', outcome: 'answered', inputTokens: 12, outputTokens: 8 }));
+  expect(calls).toContainEqual(expect.objectContaining({ asked: 'outside', provider: 'outside', redacted: ['contact', 'payment'] }));
+  expect(calls).toContainEqual(expect.objectContaining({ asked: null, outcome: 'ModelNotOnCard', provider: null }));
+}, 30_000);
 
 it('the log of all this verifies, and holds what was sent and nothing that was taken out', async () => {
   expect((await runtime.verifyAuditLog()).findings).toEqual([]);

@@ -2,18 +2,19 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import { countVerdicts, VerdictFilter } from '../../../lambda/audit/verdicts';
 import { LogOptions, openLog, withLog } from '../../log';
+import { periodOf, withPeriod } from '../../period';
 import { bold } from '../../terminal';
 
 /** `agent-controls audit verdicts`: who decided how often, a verifier among them. */
 export function verdictsCommand(): Command {
-  return withLog(new Command('verdicts'))
+  return withPeriod(withLog(new Command('verdicts')))
     .description('Counts what people and verifiers made of held calls, and how long they took.')
-    .option('--agent <name>', 'holds of one agent').option('--from <time>', 'from this time on, as 2026-11-22 or 2026-11-22T14:00:00Z').option('--until <time>', 'before this time')
+    .option('--agent <name>', 'holds of one agent')
     .action(async ({ agent, from, until, ...options }: LogOptions & VerdictFilter) => {
-      for (const [name, time] of [['--from', from], ['--until', until]] as const) if (time !== undefined && Number.isNaN(Date.parse(time))) throw new Error(`${name} takes a time as 2026-11-22 or 2026-11-22T14:00:00Z, got ${time}`);
+      const period = periodOf({ ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { until }) });
       const log = await openLog(options);
       try {
-        const counts = await countVerdicts(log, { ...(agent === undefined ? {} : { agent }), ...(from === undefined ? {} : { from }), ...(until === undefined ? {} : { until }) });
+        const counts = await countVerdicts(log, { ...(agent === undefined ? {} : { agent }), ...period });
         if (options.json) process.stdout.write(`${JSON.stringify(counts)}\n`);
         else if (counts.length === 0) process.stdout.write('Nothing was held and decided.\n');
         else {
