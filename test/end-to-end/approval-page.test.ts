@@ -58,7 +58,7 @@ describe('a person of the directory', () => {
     expect(await say(fay, shown)).toEqual({ holdId, status: 'approved' });
     expect(await runtime.until(async () => ((await show(fay, holdId)).outcome === 'executed' ? 'executed' : undefined))).toBe('executed');
     const { rows: [entry] } = await superuser.query<{ approver: string; facts: string }>("select approver, facts from audit.entry where kind = 'hold.approved' and facts::json ->> 'hold' = $1", [holdId]);
-    expect(entry?.approver).toMatch(/^127\.0\.0\.1:\d+\/us-east-1_\w+#[0-9a-f-]{36}$/);
+    expect(entry?.approver).toMatch(/^127\.0\.0\.1:\d+\/eu-central-1_\w+#[0-9a-f-]{36}$/);
     expect(JSON.parse(entry?.facts ?? '')).toMatchObject({ groups: ['payments-leads'], signed_in: expect.stringMatching(/^SOFTWARE_TOKEN_MFA at 20/) as string });
   });
 

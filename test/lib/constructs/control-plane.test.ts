@@ -26,6 +26,11 @@ describe('a control plane with its defaults', () => {
     template.resourceCountIs('AWS::RDS::DBInstance', 1);
   });
 
+  it('writes neither statements nor values into the log of its database', () => {
+    template.hasResourceProperties('AWS::RDS::DBClusterParameterGroup', { Family: 'aurora-postgresql17', Parameters: { log_statement: 'none', log_min_messages: 'fatal', log_min_error_statement: 'panic', log_parameter_max_length_on_error: '0', log_error_verbosity: 'terse' } });
+    template.hasResourceProperties('AWS::RDS::DBCluster', { DBClusterParameterGroupName: Match.anyValue() });
+  });
+
   it('has no way in or out of its network', () => {
     for (const type of ['AWS::EC2::NatGateway', 'AWS::EC2::InternetGateway', 'AWS::EC2::VPCEndpoint', 'AWS::EC2::EIP']) template.resourceCountIs(type, 0);
   });
