@@ -1,12 +1,12 @@
 /** What the models of the example may see, and where: the policy that a privacy reviewer signs. */
-import { Stack } from 'aws-cdk-lib';
+import { Annotations, Stack } from 'aws-cdk-lib';
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager';
 import { DataClass, ModelProvider, ResidencyBoundary, UnclearedData } from '../lib';
 
 export function residencyOf(stack: Stack): ResidencyBoundary {
   const harmless = [DataClass.PUBLIC, DataClass.BUSINESS];
   const terms = (url: string, retentionDays: number): { url: string; readOn: string; trainsOnData: boolean; retentionDays: number } => ({ url, readOn: '2026-10-01', trainsOnData: false, retentionDays });
-  return new ResidencyBoundary(stack, 'Residency', {
+  const boundary = new ResidencyBoundary(stack, 'Residency', {
     regions: ['eu-central-1', 'eu-west-1'], owner: 'privacy@example.com', reviewBy: '2027-06-30',
     providers: [
       ModelProvider.bedrock({
@@ -26,4 +26,6 @@ export function residencyOf(stack: Stack): ResidencyBoundary {
       'leads.*': DataClass.CONTACT, 'leads.company': DataClass.BUSINESS, 'customer.*': DataClass.BUSINESS, 'customer.payment_method': DataClass.PAYMENT, 'charges.*': DataClass.BUSINESS, 'contracts.*': DataClass.CONTRACT,
     },
   });
+  for (const name of ['openai', 'mistral']) Annotations.of(boundary).acknowledgeWarning(`cdk-agent-controls:KeyNotRotated-${name}`, 'platform@example.com replaces it by hand, on the first Monday of a quarter');
+  return boundary;
 }

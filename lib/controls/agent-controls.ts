@@ -184,7 +184,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.rollback.grantRollback(this.responderRole);
     this.killSwitch = new KillSwitch(this, 'KillSwitch', { gate: this.gate });
     this.killSwitch.grantDisable(this.responderRole);
-    this.rotation = new RotationSchedule(this, 'Rotation', { broker, every: props.rotateEvery, credentials: props.rotatedCredentials, alarmTopic: props.rotationAlarmTopic ?? props.auditAlarmTopic });
+    this.rotation = new RotationSchedule(this, 'Rotation', { broker, every: props.rotateEvery, credentials: [...props.rotatedCredentials ?? [], ...props.residency?.rotatedCredentials ?? []], alarmTopic: props.rotationAlarmTopic ?? props.auditAlarmTopic });
     this.rotation.grantRotateLeaked(this.responderRole);
     if (props.residency) this.modelGateway = new ModelGateway(this, 'ModelGateway', { boundary: props.residency, broker });
     // The command line finds the log by the name of the control plane.

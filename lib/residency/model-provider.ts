@@ -1,4 +1,5 @@
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
+import { CredentialIssuer } from '../rotation/rotated-credential';
 import { Uncleared } from '../scope/residency';
 import { DataClass } from './data-class';
 
@@ -44,8 +45,10 @@ export interface HttpProviderProps {
   readonly modelIds: string[];
   /** Where it processes, as country or region names for the page. */
   readonly processesIn: string[];
-  /** Its key; only the gateway reads it. */
+  /** Its key; only the gateway reads it, and what rotates it. */
   readonly apiKey: secretsmanager.ISecret;
+  /** Makes, tries and revokes keys of this provider, so that it is rotated with everything else. @default - the key is replaced by hand; a warning at synth */
+  readonly keyIssuer?: CredentialIssuer;
   /** What it may see. `DataClass.SECRET` is refused (`SecretCleared`). */
   readonly clearedFor: DataClass[];
   /** What happens to what it may not see. @default - what the boundary says of the class */

@@ -3,6 +3,7 @@ import * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { Construct, IConstruct } from 'constructs';
+import { RotatedCredential } from '../rotation/rotated-credential';
 import { ControlsError, shown } from '../scope/controls-error';
 import { EVERYWHERE, isInferenceProfile, ProviderPolicy, ResidencyPolicy, Uncleared, unseen } from '../scope/residency';
 import { residencyPage } from '../scope/residency-page';
@@ -54,6 +55,8 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
   public readonly regions: string[];
   /** The one-page policy, as Markdown; `agent-controls residency page --html` prints it as HTML. */
   public readonly policyPage: string;
+  /** Keys of providers that have a `keyIssuer`, for `RotationScheduleProps.credentials`; `AgentControls` hands them on by itself. */
+  public readonly rotatedCredentials: RotatedCredential[];
   /** @internal */
   public readonly _policy: ResidencyPolicy;
   /** @internal Keys of providers, by name: only the gateway reads them. */
@@ -73,6 +76,8 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
       const uncleared = props.providers[index]?._uncleared;
       return uncleared ? { ...provider, uncleared: unclearedOf(uncleared, known, fail) } : provider;
     });
+    this.rotatedCredentials = props.providers.flatMap(({ _http: http }) => (http?.keyIssuer ? [RotatedCredential.issued(http.apiKey, http.keyIssuer)] : []));
+    for (const { _http: http } of props.providers) if (http && !http.keyIssuer) Annotations.of(this).addWarningV2(`cdk-agent-controls:KeyNotRotated-${http.providerName}`, `the key of ${http.providerName} is never replaced; give it a keyIssuer, or acknowledge this and say who replaces it`);
     this._keys = new Map(props.providers.flatMap(({ _http: http }) => (http ? [[http.providerName, http.apiKey] as const] : [])));
     this._policy = {
       regions: props.regions, owner: props.owner, reviewBy: props.reviewBy, providers, prose: (props.prose ?? DataClass.BUSINESS).className,

@@ -8,7 +8,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { describe, expect, it } from 'vitest';
-import { AccessModel, AgentAction, AgentControls, AgentIdentity, BedrockProviderProps, DataClass, HttpProviderProps, ModelGateway, ModelProvider, ResidencyBoundary, ResidencyBoundaryProps, ScopeCard, UnclearedData, Verifier } from '../../../lib';
+import { AccessModel, AgentAction, AgentControls, AgentIdentity, BedrockProviderProps, CredentialIssuer, DataClass, HttpProviderProps, ModelGateway, ModelProvider, ResidencyBoundary, ResidencyBoundaryProps, ScopeCard, UnclearedData, Verifier } from '../../../lib';
 import { card, SEND_EMAIL } from '../../support/cards';
 import { action, statements } from '../../support/stack';
 
@@ -76,6 +76,17 @@ describe('a boundary', () => {
     expect(of.serviceControlPolicy('agents', '111122223333')).toContain('"aws:PrincipalArn": "arn:aws:iam::111122223333:role/agents-gateway"');
     expect(of.endpointPolicy('agents', '111122223333')).toContain('arn:aws:iam::111122223333:role/agents-gateway');
     for (const account of ['*', Aws.ACCOUNT_ID]) expect(() => of.serviceControlPolicy('agents', account)).toThrow(/^AccountInvalid: Test\/Residency/);
+  });
+
+  it('has keys of providers rotated that have an issuer, and warns of the others', () => {
+    const stack = place();
+    const issuer = new lambda.Function(stack, 'Issuer', { functionName: 'issuer', runtime: lambda.Runtime.NODEJS_24_X, handler: 'index.handler', code: lambda.Code.fromInline('x') });
+    new AgentControls(stack, 'Controls', { residency: boundary(stack, { providers: [outside(stack, { keyIssuer: CredentialIssuer.function(issuer) }), ModelProvider.openAiCompatible({ providerName: 'plain', baseUrl: 'https://plain.example', modelIds: ['m'], processesIn: ['x'], apiKey: new secretsmanager.Secret(stack, 'Plain'), clearedFor: [] })] }) });
+    const template = Template.fromStack(stack);
+    const of = (id: string): string => template.toJSON().Resources[Object.keys(template.findResources('AWS::SecretsManager::RotationSchedule', { Properties: { SecretId: { Ref: Match.stringLikeRegexp(`^${id}[0-9A-F]{8}$`) } } }))[0] ?? '']?.Type;
+    expect([of('Key'), of('Plain')]).toEqual(['AWS::SecretsManager::RotationSchedule', undefined]);
+    Annotations.fromStack(stack).hasWarning('*', Match.stringLikeRegexp('the key of plain is never replaced'));
+    Annotations.fromStack(stack).hasNoWarning('*', Match.stringLikeRegexp('the key of outside is never replaced'));
   });
 
   it('warns when its page was to be read again', () => {
