@@ -1,15 +1,15 @@
 /** The kill switch on real parts: what is stopped stays without effect, each lever says what shows it, and coming back takes two people. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import * as iam from 'aws-cdk-lib/aws-iam';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, HoldTier, ScopeCard } from '../../lib';
 import { GateError, LocalRuntime, Run } from '../../local/testing';
+import { LocalApp, startApp, testFolder, withProgram } from '../support/local-app';
 
-const folder = mkdtempSync(join(tmpdir(), 'agent-controls-kill-'));
+const folder = testFolder('kill');
+let local: LocalApp;
 let runtime: LocalRuntime;
 let superuser: Client;
 
@@ -36,19 +36,12 @@ beforeAll(async () => {
       scopes: [{ scope: 'scope://a.mark.all', read: [{ table: 'marks', columns: ['id'] }], call: [{ action: 'mark', approval: { tier: 'verify', approvers: ['leads'] } }, { action: 'slow', approval: { tier: 'verify', approvers: ['leads'] } }] }],
       'failure-modes': [{ bad: 'It marks too much.', 'found-by': { anomaly: 'bulk-writes' } }], retention: { inputs: { months: 13 } },
     }) });
-    agent.grantStartRun(new iam.Role(stack, `${name}-bot`, { roleName: `${name}-bot`, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
+    withProgram(stack, agent);
   }
-  app.synth();
-  runtime = await LocalRuntime.start({ assembly: join(folder, 'cdk.out'), folder: join(folder, 'local'), seed: [join(folder, 'seed.sql')] });
-  const { host, port, database, superuser: user, password } = runtime.file.postgres;
-  superuser = new Client({ host, port, database, user, password });
-  await superuser.connect();
+  local = await startApp(folder, app, [join(folder, 'seed.sql')]);
+  ({ runtime, superuser } = local);
 }, 90_000);
-afterAll(async () => {
-  await superuser.end();
-  await runtime.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => local.stop());
 
 interface Lever { readonly lever: string; readonly state: string; readonly evidence: string }
 interface Report { readonly outcome: string; readonly stoppedAt: string; readonly stopSeconds: number; readonly levers: readonly Lever[] }

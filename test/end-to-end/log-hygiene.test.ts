@@ -1,12 +1,12 @@
 /** Card numbers and keys come in wherever something can come in; then everything that was written anywhere is searched for them. */
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import OpenAI from 'openai';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { SAMPLE_DATA } from '../../examples/story';
 import { LocalRuntime, Run } from '../../local/testing';
+import { LocalApp, startApp, testFolder } from '../support/local-app';
 
 // Made up, and put together here: nothing in this file is a secret.
 const NEEDLES: Readonly<Record<string, string>> = {
@@ -15,7 +15,8 @@ const NEEDLES: Readonly<Record<string, string>> = {
 };
 const ALL = Object.values(NEEDLES).join(' and ');
 
-const folder = mkdtempSync(join(tmpdir(), 'agent-controls-hygiene-'));
+const folder = testFolder('hygiene');
+let local: LocalApp;
 let runtime: LocalRuntime;
 let superuser: Client;
 let run: Run;
@@ -28,17 +29,11 @@ beforeAll(async () => {
     for (const { Type, Properties } of Object.values(template.Resources)) if (Type === 'AWS::Lambda::Function') Properties.Environment = { Variables: { ...Properties.Environment?.Variables, DEBUG: '*', NODE_DEBUG: 'fetch', AWS_LAMBDA_LOG_LEVEL: 'TRACE' } };
     writeFileSync(path, JSON.stringify(template));
   }
-  runtime = await LocalRuntime.start({ assembly: join(folder, 'cdk.out'), folder: join(folder, 'local'), seed: SAMPLE_DATA });
-  const { host, port, database, superuser: user, password } = runtime.file.postgres;
-  superuser = new Client({ host, port, database, user, password });
-  await superuser.connect();
+  local = await startApp(folder, join(folder, 'cdk.out'), SAMPLE_DATA);
+  ({ runtime, superuser } = local);
   run = await runtime.startAsked('refunder', { text: `Refund ch_1003, says ${ALL}.`, reference: 'HELP-1' });
 }, 120_000);
-afterAll(async () => {
-  await superuser.end();
-  await runtime.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => local.stop());
 
 const quietly = async (asked: Promise<unknown>): Promise<void> => { await asked.catch(() => undefined); };
 const functions = (): string[] => [...(runtime as unknown as { runtime: { functions: { functions: Map<string, unknown> } } }).runtime.functions.functions.keys()].sort();

@@ -1,16 +1,16 @@
 /** A verifier that is a model: it asks through the gateway, is bound by what the run behind the hold has read, and anything but a verdict is doubt. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import * as iam from 'aws-cdk-lib/aws-iam';
 import { Client } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, DataClass, HoldTier, ModelProvider, ResidencyBoundary, ScopeCard, UnclearedData, Verifier } from '../../lib';
 import type { Runtime } from '../../local/runtime';
 import { LocalRuntime, Run } from '../../local/testing';
+import { LocalApp, startApp, testFolder, withProgram } from '../support/local-app';
 
-const folder = mkdtempSync(join(tmpdir(), 'agent-controls-model-verifier-'));
+const folder = testFolder('model-verifier');
+let local: LocalApp;
 let runtime: LocalRuntime;
 let run: Run;
 let superuser: Client;
@@ -35,18 +35,11 @@ beforeAll(async () => {
     environments: { dev: { data: 'synthetic' } }, scopes: [{ scope: 'scope://a.tell.all', read: [{ table: 'people', columns: ['id', 'diagnosis'] }], call: [{ action: 'tell', approval: { tier: 'verify', approvers: ['leads'] } }] }],
     'failure-modes': [{ bad: 'It tells lies.', 'found-by': { anomaly: 'lies' } }], retention: { inputs: { months: 13 } },
   }) });
-  agent.grantStartRun(new iam.Role(stack, 'bot', { roleName: 'bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
-  app.synth();
-  runtime = await LocalRuntime.start({ assembly: join(folder, 'cdk.out'), folder: join(folder, 'local'), seed: [join(folder, 'seed.sql')] });
-  const { host, port, database, superuser: user, password } = runtime.file.postgres;
-  superuser = new Client({ host, port, database, user, password });
-  await superuser.connect();
+  withProgram(stack, agent);
+  local = await startApp(folder, app, [join(folder, 'seed.sql')]);
+  ({ runtime, superuser } = local);
 }, 90_000);
-afterAll(async () => {
-  await superuser.end();
-  await runtime.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => local.stop());
 const stub = (): Runtime['models'] => (runtime as unknown as { runtime: Runtime }).runtime.models;
 beforeEach(async () => {
   stub().calls.length = 0;

@@ -1,11 +1,9 @@
 /** Models asked through the gateway, with the SDKs of those who make them: what may leave, for whom, and what the log tells of it. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BedrockRuntimeClient, ConverseCommand, ConverseStreamCommand, DocumentFormat } from '@aws-sdk/client-bedrock-runtime';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import OpenAI from 'openai';
@@ -16,8 +14,10 @@ import { modelCalls } from '../../lambda/audit/model-calls';
 import { PostgresLog } from '../../local/postgres/copy-log';
 import type { Runtime } from '../../local/runtime';
 import { LocalRuntime, Run } from '../../local/testing';
+import { LocalApp, startApp, testFolder, withProgram } from '../support/local-app';
 
-const folder = mkdtempSync(join(tmpdir(), 'agent-controls-residency-'));
+const folder = testFolder('residency');
+let local: LocalApp;
 let runtime: LocalRuntime;
 let superuser: Client;
 
@@ -56,18 +56,11 @@ insert into people values (1, 'Quentin Ashgrove', 'chronic migraine', 'Northwind
     scopes: [{ scope: 'scope://a.people.all', read: [{ table: 'people', columns: ['id', 'name', 'diagnosis', 'company', 'badge'] }], call: [{ action: 'find', approval: { tier: 'auto' } }], 'direct-sql': true }],
     'failure-modes': [{ bad: 'It asks too much.', 'found-by': { anomaly: 'bulk-writes' } }], retention: { inputs: { months: 13 } },
   }) });
-  agent.grantStartRun(new iam.Role(stack, 'bot', { roleName: 'bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
-  app.synth();
-  runtime = await LocalRuntime.start({ assembly: join(folder, 'cdk.out'), folder: join(folder, 'local'), seed: [join(folder, 'seed.sql')] });
-  const { host, port, database, superuser: user, password } = runtime.file.postgres;
-  superuser = new Client({ host, port, database, user, password });
-  await superuser.connect();
+  withProgram(stack, agent);
+  local = await startApp(folder, app, [join(folder, 'seed.sql')]);
+  ({ runtime, superuser } = local);
 }, 90_000);
-afterAll(async () => {
-  await superuser.end();
-  await runtime.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => local.stop());
 
 const stub = (): Runtime['models'] => (runtime as unknown as { runtime: Runtime }).runtime.models;
 let run: Run;

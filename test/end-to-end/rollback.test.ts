@@ -1,16 +1,16 @@
 /** Undoing what agents did: newest first, where nobody has changed it since, whoever else does the same, and when the agent is gone. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { App, RemovalPolicy, Stack } from 'aws-cdk-lib';
-import * as iam from 'aws-cdk-lib/aws-iam';
 import fc from 'fast-check';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, ScopeCard } from '../../lib';
 import { LocalRuntime, Run } from '../../local/testing';
+import { LocalApp, startApp, testFolder, withProgram } from '../support/local-app';
 
-const folder = mkdtempSync(join(tmpdir(), 'agent-controls-rollback-'));
+const folder = testFolder('rollback');
+let local: LocalApp;
 let runtime: LocalRuntime;
 let superuser: Client;
 
@@ -72,18 +72,11 @@ beforeAll(async () => {
     scopes: [{ scope: 'scope://shop.tidy.all', call: [...['set_tier', 'rename', 'add_note'].map((action) => ({ action, approval: { tier: 'auto' } })), { action: 'say', approval: { tier: 'verify', ...approved } }, { action: 'shout', approval: { tier: 'human', ...approved } }, { action: 'pay', approval: { tier: 'verify', approvers: ['payers'] } }] }],
     'failure-modes': [{ bad: 'It tidies too much.', 'found-by': { anomaly: 'bulk-writes' } }], retention: { inputs: { months: 13 } },
   }) });
-  agent.grantStartRun(new iam.Role(stack, 'bot', { roleName: 'tidier-bot', assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
-  app.synth();
-  runtime = await LocalRuntime.start({ assembly: join(folder, 'cdk.out'), folder: join(folder, 'local'), seed: [join(folder, 'seed.sql')] });
-  const { host, port, database, superuser: user, password } = runtime.file.postgres;
-  superuser = new Client({ host, port, database, user, password });
-  await superuser.connect();
+  withProgram(stack, agent);
+  local = await startApp(folder, app, [join(folder, 'seed.sql')]);
+  ({ runtime, superuser } = local);
 }, 90_000);
-afterAll(async () => {
-  await superuser.end();
-  await runtime.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => local.stop());
 
 const start = (): Promise<Run> => runtime.startRun('tidier', { text: 'Tidy up the shops.' });
 async function did(run: Run, action: string, parameters: Record<string, unknown>): Promise<string> {
