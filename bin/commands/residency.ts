@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import { deploymentsOf } from '../../lib/access/resources';
 import { ControlsError } from '../../lib/scope/controls-error';
-import { classesOf, ProviderPolicy, ResidencyPolicy, ruling } from '../../lib/scope/residency';
+import { classesOf, fateOf, ProviderPolicy, ResidencyPolicy } from '../../lib/scope/residency';
 import { residencyPage } from '../../lib/scope/residency-page';
 import { endpointPolicy, serviceControlPolicy } from '../../lib/scope/residency-policies';
 import { pageHtml } from '../page-html';
@@ -77,9 +77,8 @@ function print(options: Where & { readonly json?: true }): void {
 }
 
 function decided(policy: ResidencyPolicy, { name }: ProviderPolicy, className: string): string {
-  const ruled = ruling(policy, name, [className]);
-  if ('refused' in ruled) return 'blocked';
-  return ruled.routedFrom !== undefined ? `goes to ${ruled.provider.name}` : ruled.redact.length > 0 ? 'taken out' : 'may see';
+  const fate = fateOf(policy, name, className);
+  return fate.how === 'goes to' ? `goes to ${fate.to}` : fate.how;
 }
 
 const coloured = (text: string): string => (text === 'blocked' ? red(text) : text === 'may see' ? green(text) : text);

@@ -51,7 +51,7 @@ begin
       case when c.action like 'read\_%' and json_typeof(c.parameters::json -> 'where') = 'object' then c.parameters::json -> 'where' end as compared
     from gate.call c where c.run_id = v_run.run_id and c.status = 'executed'
   ), sized as (
-    select called.*, sum(200 + coalesce(length(columns::text), 0) + coalesce(length(compared::text), 0)) over (order by at desc, decision_id) as size from called
+    select called.*, sum(200 + coalesce(octet_length(columns::text), 0) + coalesce(octet_length(compared::text), 0)) over (order by at desc, decision_id) as size from called
   ), touched as (
     select distinct action, column_name from called left join lateral (
       select left(x, 63) as column_name from json_array_elements_text(columns) x union select left(k, 63) from json_object_keys(compared) k) named on true
@@ -62,6 +62,7 @@ begin
     'calls', (select count(*) from called),
     'touched', coalesce((select json_agg(json_build_object('action', action, 'column', column_name)) from touched), '[]'),
     'reads', coalesce((select json_agg(json_build_object('decision', decision_id, 'action', action, 'columns', columns, 'where', compared, 'length', length) order by at) from sized where size <= 30000), '[]'),
+    'staged', coalesce((select a.manifest::json -> 'reads' from hold.hold h join gate.call c using (decision_id) join controls.action a on a.name = c.action where h.hold_id = p_hold), '[]'),
     'returns', coalesce((select json_object_agg(a.name, a.manifest::json -> 'returns') from controls.action a where a.name in (select action from touched)), '{}')));
 end $$;
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { required } from '../database/connection';
 import { quiet } from '../errors/quiet';
+import { strictJson } from '../http/strict-json';
 import type { ModelRequest } from '../residency/converse';
 import type { VerificationEvent } from '../residency/handler';
 import type { VerifierQuestion } from './verify-handler';
@@ -19,7 +20,7 @@ type Verdict = v.InferOutput<typeof Answer> & { readonly version: string };
 async function verify({ instruction, ...question }: VerifierQuestion): Promise<Verdict> {
   const [asked, policy] = [required('VERIFIER_MODEL'), required('VERIFIER_POLICY')];
   const system = [TASK, instruction, policy];
-  const version = `${asked}#${createHash('sha256').update(JSON.stringify(system.filter((text) => text !== instruction))).digest('hex').slice(0, 16)}`; // marks are new each time
+  const version = `${asked.slice(0, 60)}#${createHash('sha256').update(JSON.stringify([asked, ...system.filter((text) => text !== instruction)])).digest('hex').slice(0, 16)}`; // marks are new each time
   const request: ModelRequest = { system: system.map((text) => ({ text })), messages: [{ role: 'user', content: [{ text: JSON.stringify(question) }] }], inferenceConfig: { maxTokens: 1_000 }, extra: {} };
   const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const event: VerificationEvent = { verification: { hold: question.holdId, asked, request } };
@@ -32,7 +33,7 @@ async function verify({ instruction, ...question }: VerifierQuestion): Promise<V
 /** One JSON object and nothing else, as it was asked for: a model that repeats what it read does not answer so. */
 function verdictIn(text: string): v.InferOutput<typeof Answer> {
   try {
-    const answer = v.safeParse(Answer, JSON.parse(/^\s*(?:```(?:json)?\s*)?(\{[\s\S]*\})\s*(?:```)?\s*$/.exec(text)?.[1] ?? ''));
+    const answer = v.safeParse(Answer, strictJson(/^\s*(?:```(?:json)?\s*)?(\{[\s\S]*\})\s*(?:```)?\s*$/.exec(text)?.[1] ?? ''));
     if (answer.success) return answer.output;
   } catch {
     // it is no JSON

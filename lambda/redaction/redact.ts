@@ -183,7 +183,7 @@ const LONGEST_JOINED = 2_000_000;
 
 /** Secrets that only appear when texts are put together in their order, and the texts that hold a part of each. */
 async function splitOver(leaves: readonly Leaf[], finder: Finder): Promise<{ found: string; of: readonly Leaf[] }[]> {
-  const values = leaves.filter(({ text, clean }) => text === clean && text !== '');
+  const values = leaves.filter(({ clean }) => clean !== '').map((leaf) => ({ leaf, text: leaf.clean }));
   const result: { found: string; of: readonly Leaf[] }[] = [];
   let joined = '';
   const starts: number[] = [];
@@ -195,13 +195,13 @@ async function splitOver(leaves: readonly Leaf[], finder: Finder): Promise<{ fou
   const whole = values.slice(0, starts.length);
   for (const { kind, start, end, isDistinct } of await finder.find(joined)) {
     const of = whole.filter((_, index) => (starts[index] ?? 0) < end && (starts[index + 1] ?? joined.length) > start);
-    if (of.length > 1 && (isDistinct === true || !finder.alone.has(kind))) result.push({ found: kind, of });
+    if (of.length > 1 && (isDistinct === true || !finder.alone.has(kind))) result.push({ found: kind, of: of.map(({ leaf }) => leaf) });
   }
   // Groups of digits as a card has them, one after another.
   for (let first = 0; first < values.length; first += 1) {
     for (const { kind, lengths, is } of finder.groups) {
       const of = values.slice(first, first + lengths.length);
-      if (of.length === lengths.length && of.every(({ text }, index) => text.length === lengths[index] && /^\d+$/.test(text)) && is(of.map(({ text }) => text).join(''))) result.push({ found: kind, of });
+      if (of.length === lengths.length && of.every(({ text }, index) => text.length === lengths[index] && /^\d+$/.test(text)) && is(of.map(({ text }) => text).join(''))) result.push({ found: kind, of: of.map(({ leaf }) => leaf) });
     }
   }
   return result;

@@ -1,9 +1,10 @@
 import { canonicalJson } from '../../lib/scope/canonical-json';
-import { ProviderPolicy, ResidencyPolicy, ruling, UNCLASSIFIED } from '../../lib/scope/residency';
+import { classOf, ProviderPolicy, ResidencyPolicy, ruling, UNCLASSIFIED } from '../../lib/scope/residency';
 import { arg, callFunction } from '../database/connection';
 import { HttpError } from '../http/http';
 import { redact } from '../redaction/redact';
 import { countOf, ModelEvent, ModelRequest, Usage } from './converse';
+import { DETECTORS } from './detectors';
 import { examine } from './examiners';
 import { filesOf } from './files';
 import { finderOf } from './finder';
@@ -26,6 +27,8 @@ interface Opened {
   readonly touched: readonly Touched[];
   readonly reads: readonly (Omit<Read, 'result'> & { readonly decision: string; readonly length: number | null })[];
   readonly returns: Returns;
+  /** Columns that the action behind a hold reads. */
+  readonly staged: readonly string[];
 }
 
 /** Who asks: a run, or the verifier about a hold, for which all that its run has read counts. */
@@ -84,15 +87,17 @@ export async function* conduct(asker: Asker, asked: string, request: ModelReques
   const found = await examine(texts).catch(() => undefined);
   if (!found) return refuse('ExaminerFailed');
   const seen = await redact(texts.written, finderOf(labels, found));
-  const named = await redact([...texts.names], finderOf({ values: new Map() }));
-  const classes = [...new Set([policy.prose, ...labels.classes, ...seen.kinds, ...named.kinds, ...(isOpaque ? [UNCLASSIFIED] : [])])].sort();
+  const named = await redact([...texts.names], finderOf(labels, found));
+  const counted = await redact([...texts.figures], DETECTORS);
+  const classes = [...new Set([policy.prose, ...labels.classes, ...opened.staged.map((column) => classOf(policy, column)), ...seen.kinds, ...named.kinds, ...counted.kinds, ...(isOpaque ? [UNCLASSIFIED] : [])])].sort();
   // Nothing is taken out of names, nor of what a model or a person says in words of their own.
-  const unread = new Set([policy.prose, ...labels.unread, ...named.kinds]);
+  const unread = new Set([policy.prose, ...labels.unread, ...named.kinds, ...counted.kinds]);
 
   const plan = (provider: string, wanted?: string): Plan | { readonly refused: string; readonly blocked: readonly string[]; readonly more: string } => {
     const decided = ruling(policy, provider, classes);
     if ('refused' in decided) return { refused: decided.refused, blocked: decided.classes, more: decided.classes.join(', ') };
-    const lost = decided.redact.filter((className) => unread.has(className));
+    // A verifier must not judge what it does not see: whatever a run has compared could be taken out of what it is told.
+    const lost = hold === null ? decided.redact.filter((className) => unread.has(className)) : decided.redact;
     if (lost.length > 0) return { refused: 'ClassBlocked', blocked: lost, more: lost.join(', ') };
     const unsupported = decided.provider.kind === 'bedrock' ? Object.keys(request.extra) : [];
     if (unsupported.length > 0) return { refused: 'ParameterUnsupported', blocked: [], more: `${decided.provider.name}: ${unsupported.join(', ')}` };

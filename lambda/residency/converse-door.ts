@@ -7,12 +7,14 @@ import { ASKED, Door, messageOf, ModelRequest } from './converse';
 const Name = v.pipe(v.string(), v.maxLength(128));
 const Source = v.pipe(v.strictObject({ bytes: v.optional(v.string()), text: v.optional(v.string()) }), v.check(({ bytes, text }) => (bytes === undefined) !== (text === undefined), 'one of bytes and text is expected'));
 const Document = v.strictObject({ name: v.optional(v.string()), format: v.optional(v.string()), source: Source });
-const Result = v.strictObject({ text: v.optional(v.string()), json: v.optional(v.unknown()), image: v.optional(v.unknown()), document: v.optional(Document) });
-const BlockOf = v.strictObject({
+/** Each part is one thing, as with Bedrock. */
+const isOne = (part: object): boolean => Object.keys(part).length === 1;
+const Result = v.pipe(v.strictObject({ text: v.optional(v.string()), json: v.optional(v.unknown()), image: v.optional(v.unknown()), document: v.optional(Document) }), v.check(isOne, 'one of text, json, image and document is expected'));
+const BlockOf = v.pipe(v.strictObject({
   text: v.optional(v.string()), image: v.optional(v.unknown()), document: v.optional(Document),
   toolUse: v.optional(v.strictObject({ toolUseId: Name, name: Name, input: v.unknown() })),
   toolResult: v.optional(v.strictObject({ toolUseId: Name, status: v.optional(v.picklist(['success', 'error'])), content: v.array(Result) })),
-});
+}), v.check(isOne, 'one of text, image, document, toolUse and toolResult is expected'));
 
 /** What is taken of a Converse call. What is not here, such as guardrails and prompts of Bedrock itself, is refused and not dropped. */
 const Converse = v.strictObject({

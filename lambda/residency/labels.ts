@@ -1,6 +1,7 @@
 import { DIRECT_SQL, readActionName } from '../../lib/scope/compile';
 import type { ReturnedField } from '../../lib/scope/manifest';
 import { classOf, ResidencyPolicy, UNCLASSIFIED } from '../../lib/scope/residency';
+import { canBeFound } from './finder';
 
 /** What a run has read: its classes, values with theirs, and classes of which not every value is at hand. */
 export interface Labels {
@@ -49,8 +50,8 @@ export function labelsOf(policy: ResidencyPolicy, columns: readonly string[], re
   const unread = new Set<string>();
   const label = (className: string, value: unknown): void => {
     for (const text of textsOf(value)) {
-      // The agent was given what the record leaves out.
-      if (text.includes('[redacted: ')) unread.add(className);
+      // The agent was given what the record leaves out, and what is too short to be looked for.
+      if (text.includes('[redacted: ') || !canBeFound(text)) unread.add(className);
       else values.set(text, (values.get(text) ?? new Set()).add(className));
     }
   };
@@ -74,8 +75,10 @@ export function labelsOf(policy: ResidencyPolicy, columns: readonly string[], re
 /** The class of a field that an action declares: that of the column whose values it has, or of its type. */
 const fieldClass = (policy: ResidencyPolicy, type: string): string => (type.includes('.') ? classOf(policy, type) : TYPES.get(type) ?? policy.prose);
 
+/** Every text of a value, with names of its fields; yes and no are such that nobody finds. */
 function textsOf(value: unknown): string[] {
-  if (typeof value === 'string') return [value];
-  if (typeof value === 'number') return [String(value)];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : [];
+  if (typeof value === 'string') return value.trim() === '' ? [] : [value];
+  if (typeof value === 'number' || typeof value === 'boolean') return [String(value)];
+  if (Array.isArray(value)) return value.flatMap(textsOf);
+  return typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([name, inner]) => [name, ...textsOf(inner)]) : [];
 }

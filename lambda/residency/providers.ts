@@ -24,7 +24,7 @@ async function* askBedrock({ name, region }: ProviderPolicy, modelId: string, { 
   const { BedrockRuntimeClient, ConverseStreamCommand } = await import('@aws-sdk/client-bedrock-runtime');
   const { NodeHttpHandler } = await import('@smithy/node-http-handler');
   // HTTP/2, which this client would take, is for streams in both directions.
-  const client = new BedrockRuntimeClient({ requestHandler: new NodeHttpHandler({ requestTimeout: BEGINS_MS }), ...(region === undefined ? {} : { region }), maxAttempts: 1 });
+  const client = new BedrockRuntimeClient({ requestHandler: new NodeHttpHandler({ requestTimeout: BEGINS_MS, throwOnRequestTimeout: true, socketTimeout: BEGINS_MS }), ...(region === undefined ? {} : { region }), maxAttempts: 1 });
   let stream: AsyncIterable<ModelEvent> | undefined;
   try {
     ({ stream } = await client.send(new ConverseStreamCommand({ modelId, messages, ...(system.length > 0 ? { system } : {}), inferenceConfig, ...(toolConfig ? { toolConfig: { ...toolConfig, tools: toolConfig.tools.map(({ toolSpec: { name: tool, description, inputSchema } }) => ({ toolSpec: { name: tool, ...(description === undefined ? {} : { description }), inputSchema } })) } } : {}) } as never), { abortSignal: signal }) as unknown as { stream?: AsyncIterable<ModelEvent> });

@@ -6,10 +6,12 @@ export interface Texts {
   readonly written: unknown[];
   /** Names that calls and their results are held together by: nothing can be taken out of them. */
   readonly names: readonly string[];
+  /** Numbers that say how a model is to answer. */
+  readonly figures: readonly string[];
 }
 
 /** Takes a request apart. */
-export function textsOf({ system, messages, inferenceConfig: { stopSequences = [] }, toolConfig, extra }: ModelRequest): Texts {
+export function textsOf({ system, messages, inferenceConfig: { stopSequences = [], ...figures }, toolConfig, extra }: ModelRequest): Texts {
   const written: unknown[] = [];
   const names: string[] = [];
   const add = (value: unknown): number => written.push(value);
@@ -30,7 +32,7 @@ export function textsOf({ system, messages, inferenceConfig: { stopSequences = [
   for (const stop of stopSequences) add(stop);
   add(extra);
   const chosen = (toolConfig?.toolChoice as { tool?: { name?: string } } | undefined)?.tool?.name;
-  return { written, names: chosen === undefined ? names : [...names, chosen] };
+  return { written, names: chosen === undefined ? names : [...names, chosen], figures: Object.values(figures).map(String) };
 }
 
 const partsOf = ({ text, document, json }: { readonly text?: string; readonly document?: Block['document']; readonly json?: unknown }): unknown[] => [text, document?.name, document?.format, document?.source?.text, json];

@@ -1,10 +1,8 @@
 import { actionFunctionName, handlerName } from '../scope/names';
+import { ASKS_A_MODEL } from '../scope/residency-policies';
 import { Finding } from './bypass';
+import { meets } from './pattern';
 import { Role } from './roles';
-import { opening } from './statements';
-
-/** What asks a model, of the services of AWS. */
-const ASKING = ['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream', 'bedrock:InvokeModelWithBidirectionalStream', 'bedrock:InvokeAgent', 'bedrock:InvokeInlineAgent', 'bedrock:InvokeFlow', 'bedrock:RetrieveAndGenerate', 'bedrock:CreateModelInvocationJob', 'bedrock:CallWithBearerToken', 'bedrock-mantle:CreateInference', 'bedrock-agentcore:InvokeAgentRuntime', 'sagemaker:InvokeEndpoint'];
 
 /** Whether a control plane has a model gateway, so that models are asked through it alone. */
 export function hasGateway(roles: ReadonlyMap<string, Role>, controlsName: string): boolean { return roles.has(`role/${handlerName(controlsName, 'gateway')}`); }
@@ -13,8 +11,9 @@ export function hasGateway(roles: ReadonlyMap<string, Role>, controlsName: strin
 export function aroundGateway(controlsName: string, { name, path, own, statements, foreignPolicies }: Role, isProgram: boolean): Finding[] {
   const isAction = own && name.startsWith(actionFunctionName(controlsName, ''));
   if (own && !isAction) return [];
-  // On whatever resource: one model is enough.
-  const open = [...ASKING.filter((action) => opening(statements, action, '*') !== 'closed'), ...foreignPolicies.filter((arn) => /:aws:policy\/\w*(Bedrock|SageMaker|AdministratorAccess|PowerUserAccess)/.test(arn))];
+  // On whatever resource, whatever a deny leaves of it: one model is enough.
+  const allowed = statements.filter(({ effect }) => effect === 'Allow').flatMap(({ actions, notActions }) => (notActions.length > 0 ? ['whatever a NotAction leaves'] : actions.filter((action) => ASKS_A_MODEL.some((asking) => meets(action.toLowerCase(), asking.toLowerCase()) !== 'never'))));
+  const open = [...new Set([...allowed, ...foreignPolicies.filter((arn) => /:aws:policy\/[\w/-]*(Bedrock|SageMaker|AmazonQ|DataScientist|AdministratorAccess|PowerUserAccess)/.test(arn))])];
   if (open.length === 0) return [];
   const sentence = `${path} may ask a model by itself (${open.join(', ')})`;
   return [isAction || isProgram

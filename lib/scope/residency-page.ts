@@ -1,5 +1,5 @@
 import { code, table, text } from './markdown';
-import { classesOf, ProviderPolicy, ResidencyPolicy, ruling, UNCLASSIFIED } from './residency';
+import { classesOf, fateOf, ProviderPolicy, ResidencyPolicy, UNCLASSIFIED } from './residency';
 
 /** The one-page policy that a privacy reviewer reads: who may see what, where, on which terms, and what happens otherwise. Markdown. */
 export function residencyPage(policy: ResidencyPolicy): string {
@@ -11,7 +11,7 @@ export function residencyPage(policy: ResidencyPolicy): string {
     'Every call of a model goes through one gateway. It decides before anything is sent; what it decides by is this page.', '',
     '## Which provider may see what', '',
     ...table(['class', ...providers.map(({ name }) => code(name))], classes.map((name) => [text(name), ...providers.map((provider) => cell(policy, provider, name))])), '',
-    `Blocked means that the call is refused. Prose in which no detector finds anything counts as ${text(prose)}. What carries no class counts as ${UNCLASSIFIED}, and nobody is cleared for it.`, '',
+    `Blocked means that the call is refused. Data of several classes goes where all of them may; where there is no such provider, the call is refused. Prose in which no detector finds anything counts as ${text(prose)}. What carries no class counts as ${UNCLASSIFIED}, and nobody is cleared for it.`, '',
     '## Providers and sub-processors', '',
     ...table(['provider', 'company', 'models', 'processes in', 'trains on it', 'keeps it', 'terms'], providers.map((provider) => [
       code(provider.name), text(provider.company), provider.models.map(code).join(', '), provider.processesIn.map(text).join(', '), ...terms(provider),
@@ -30,9 +30,9 @@ export function residencyPage(policy: ResidencyPolicy): string {
 }
 
 function cell(policy: ResidencyPolicy, { name: asked }: ProviderPolicy, className: string): string {
-  const decided = ruling(policy, asked, [className]);
-  if ('refused' in decided) return '**blocked**';
-  return decided.routedFrom !== undefined ? `goes to ${code(decided.provider.name)}${decided.redact.length > 0 ? ', taken out' : ''}` : decided.redact.length > 0 ? 'taken out' : 'may see';
+  const fate = fateOf(policy, asked, className);
+  if (fate.how === 'goes to') return `goes to ${code(fate.to)}${fate.isTakenOut ? ', taken out' : ''}`;
+  return fate.how === 'blocked' ? '**blocked**' : fate.how;
 }
 
 function terms({ terms: of }: ProviderPolicy): [string, string, string] {

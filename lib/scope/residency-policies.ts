@@ -2,7 +2,7 @@ import { handlerName } from './names';
 import { bedrockRegions, bedrockResources, partitionOf, ResidencyPolicy } from './residency';
 
 /** What asks a model, or hands data to one, whichever service of AWS runs it. */
-const ASKS_A_MODEL = [
+export const ASKS_A_MODEL = [
   'bedrock:Invoke*', 'bedrock:Converse*', 'bedrock:RetrieveAndGenerate*', 'bedrock:Rerank', 'bedrock:Generate*', 'bedrock:OptimizePrompt', 'bedrock:StartFlowExecution', 'bedrock:Create*Job', 'bedrock:CallWithBearerToken', 'bedrock-mantle:*',
   'bedrock-agentcore:Invoke*', 'sagemaker:InvokeEndpoint*', 'sagemaker:CreateTransformJob', 'qbusiness:Chat*',
 ];

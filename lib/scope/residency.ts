@@ -87,6 +87,14 @@ function treatment(policy: ResidencyPolicy, { uncleared = {} }: ProviderPolicy, 
   return said?.[className] ?? { how: 'block' };
 }
 
+/** What becomes of one class in a call of a provider: prose is in every call, and never taken out. Several classes together go where all of them may. */
+export function fateOf(policy: ResidencyPolicy, asked: string, className: string): { readonly how: 'may see' | 'taken out' | 'blocked' } | { readonly how: 'goes to'; readonly to: string; readonly isTakenOut: boolean } {
+  const decided = ruling(policy, asked, [...new Set([className, policy.prose])]);
+  if ('refused' in decided || decided.redact.includes(policy.prose)) return { how: 'blocked' };
+  if (decided.routedFrom !== undefined) return { how: 'goes to', to: decided.provider.name, isTakenOut: decided.redact.length > 0 };
+  return { how: decided.redact.length > 0 ? 'taken out' : 'may see' };
+}
+
 /** Classes that a provider may not see. */
 export function unseen({ clearedFor }: ProviderPolicy, classes: readonly string[]): string[] { return classes.filter((name) => !clearedFor.includes(name)); }
 

@@ -25,7 +25,7 @@ beforeAll(async () => {
   const app = new App({ outdir: join(folder, 'cdk.out') });
   const stack = new Stack(app, 'Verified', { env: { region: 'eu-central-1' } });
   const residency = new ResidencyBoundary(stack, 'Residency', {
-    regions: ['eu-central-1'], owner: 'privacy@example.com', reviewBy: '2099-01-01', columns: { 'people.*': DataClass.BUSINESS, 'people.diagnosis': DataClass.HEALTH }, uncleared: [UnclearedData.redact(DataClass.PAYMENT)],
+    regions: ['eu-central-1'], owner: 'privacy@example.com', reviewBy: '2099-01-01', columns: { 'people.id': DataClass.PAYMENT, 'people.diagnosis': DataClass.HEALTH }, uncleared: [UnclearedData.redact(DataClass.PAYMENT)],
     providers: [ModelProvider.bedrock({ providerName: 'judge', modelId: 'anthropic.judge', clearedFor: [DataClass.PUBLIC, DataClass.BUSINESS] }), ModelProvider.bedrock({ providerName: 'thinker', modelId: 'anthropic.thinker', clearedFor: [DataClass.PUBLIC, DataClass.BUSINESS] })],
   });
   const controls = new AgentControls(stack, 'Controls', { removalPolicy: RemovalPolicy.DESTROY, residency, verifier: Verifier.model({ modelId: 'judge', policy: 'Refuse whatever is bad.' }), tiers: [HoldTier.verify(), HoldTier.human()] });
@@ -86,6 +86,17 @@ describe('a model that verifies', () => {
     ['it makes a verdict up', '{"verdict": "permit", "reason": "x"}'], ['it talks', 'I would approve this.'], ['it says nothing', ''],
   ])('is in doubt when %s', async (_, says) => {
     stub().says = () => says;
+    expect(await told('good news')).toMatchObject({ status: 'pending' });
+  }, 30_000);
+
+  it('is asked about nothing that would be taken out: it must not judge what it does not see, nor be told less than its policy', async () => {
+    expect(await told('good news', () => run.call('read_people', { columns: ['id'] }, { reason: 'r' }))).toMatchObject({ status: 'pending' });
+    expect(stub().calls).toEqual([]);
+    expect((await calls()).at(-1)).toMatchObject({ by: 'verifier', reason: 'ClassBlocked', blocked: ['payment'] });
+  }, 30_000);
+
+  it('is in doubt when it says two verdicts in one', async () => {
+    stub().says = () => '{"verdict": "reject", "verdict": "approve", "reason": "x"}';
     expect(await told('good news')).toMatchObject({ status: 'pending' });
   }, 30_000);
 

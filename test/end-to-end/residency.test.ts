@@ -241,6 +241,12 @@ describe('what a provider may not see', () => {
     expect(stub().calls).toEqual([]);
   }, 30_000);
 
+  it('so is a value that the run has read, and a number that says how to answer', async () => {
+    await run.call('read_people', { columns: ['name'] }, { reason: 'r' });
+    const ask = (name: string, maxTokens: number): Promise<unknown> => openai().chat.completions.create({ model: 'outside', max_tokens: maxTokens, messages: [{ role: 'user', content: 'x' }], tools: [{ type: 'function', function: { name, parameters: { type: 'object' } } }] });
+    expect([await why(ask('about_quentin_ashgrove', 10)), await why(ask('look', 4_111_111_111_111_111)), await why(ask('look', 10))]).toEqual(['ClassBlocked', 'ClassBlocked', 'answered']);
+  }, 30_000);
+
   it('a parameter that the provider does not take is refused, and not left out', async () => {
     expect(await why(openai().chat.completions.create({ model: 'inside', seed: 1, messages: [{ role: 'user', content: 'x' }] }))).toBe('ParameterUnsupported');
     expect(await openai().chat.completions.create({ model: 'outside', seed: 1, messages: [{ role: 'user', content: 'x' }] })).toMatchObject({ object: 'chat.completion' });

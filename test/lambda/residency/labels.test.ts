@@ -46,11 +46,16 @@ describe('labels', () => {
     ['that the record leaves out', { columns: ['name'], result: [{ name: '[redacted: column]' }] }, ['contact']],
     ['that was erased, or is too long', { columns: ['name'], where: { diagnosis: 'x' }, result: undefined }, ['contact', 'health']],
     ['that stands elsewhere than declared', { action: 'find', result: { items: [{ who: 'Ada' }] } }, ['business', 'contact']],
+    ['that is yes or no', { columns: ['diagnosis'], result: [{ diagnosis: true }] }, ['health']], ['of signs that are no letters', { columns: ['diagnosis'], result: [{ diagnosis: 'O-' }] }, ['health']], ['of one sign that is a word', { columns: ['name'], result: [{ name: '\u738b' }] }, ['contact']],
     ['that stands deeper', { columns: ['name'], result: { rows: [{ name: 'Ada' }] } }, ['contact']],
   ])('tell of what nobody can look for: %s', (_, read, unread) => expect(labels([read]).unread).toEqual(unread));
 
   it('stay when there were more calls than fit into an answer, but nobody can look for all values then', () => {
     expect(labels([{ columns: ['company'], result: [{ company: 'Northwind' }] }], { touched: [{ action: 'read_leads', column: 'company' }, { action: 'read_leads', column: 'diagnosis' }], everyCall: false })).toMatchObject({ classes: ['health', 'public'], unread: ['health', 'public'] });
+  });
+
+  it('are those of names of fields inside a column, too; a letter, a figure and nothing tell nothing', () => {
+    expect(labels([{ columns: ['diagnosis'], result: [{ diagnosis: { 'hiv positive': 'x', empty: '', none: null } }] }])).toMatchObject({ values: { 'hiv positive': ['health'], x: ['health'] }, unread: [] });
   });
 
   it('of a field that is called as what every object has are none of it', () => expect(labels([{ columns: ['constructor'], result: [{}] }]).classes).toEqual(['contact']));
@@ -62,6 +67,9 @@ describe('a value', () => {
     ['O"Neil Ltd', 'JSON in text', JSON.stringify({ who: 'O"Neil Ltd' })], ['Main St 1\nBerlin', 'JSON in text', JSON.stringify({ at: 'Main St 1\nBerlin' })], ['Smith & Co', 'HTML', 'ask Smith &amp; Co now'],
     ['Jos\u00e9 Mar\u00eda', 'other accents', 'Jose\u0301 Mari\u0301a called'], ['John Smith', 'two spaces', 'John  Smith called'], ['John Smith', 'a space that does not break', 'John\u00a0Smith called'], ['John Smith', 'what nobody sees', 'Jo\u200bhn Smi\u00adth called'],
     ['John Smith ', 'a space at the end of the value', 'John Smith'], ['1234.5', 'another way to write a number', 'it was 1,234.5 then'], ['John Smith', 'capitals', 'JOHN SMITH'], ['M\u00fcller GmbH', 'escapes of JSON', 'M\\u00fcller GmbH'], ['\u0661\u0662\u0663\u0664', 'other digits', '1234'],
+    ['\u5f20\u4f1f', 'a script without spaces', '\u5ba2\u6237\u5f20\u4f1f\u5df2\u4ed8\u6b3e'], ['Lee', 'JSON, right after an escape', JSON.stringify({ note: 'Patient:\nLee' })], ['A. Lee', 'JSON, right after an escape', JSON.stringify({ note: 'hi\tA. Lee' })],
+    ['CORP\\nina.ross', 'its own JSON', JSON.stringify({ login: 'CORP\\nina.ross' })], ['CORP\\nina.ross', 'plain text', 'CORP\\nina.ross is here'], ['bernd', 'a path', 'C:\\bernd\\x'], ['M\u00fcller', 'entities', 'Frau M&uuml;ller'], ['M\u00fcller', 'numbered entities', 'Frau M&#252;ller und M&#xfc;ller'],
+    ['Stra\u00dfe 12', 'capitals', 'STRASSE 12'], ['\u0141ukasz', 'plain letters', 'Lukasz'], ['ISTANBUL', 'a dotless i', '\u0131stanbul'],
   ])('%j is found in %s', async (value, _, text) => {
     expect(await found(value, { text })).toMatchObject({ text: expect.stringContaining('[redacted: contact]') as unknown });
   });
@@ -75,6 +83,13 @@ describe('a value', () => {
 
   it('is found where it is cut in two', async () => {
     expect(await found('John Smith', ['Dear John ', 'Smith, hello'])).toEqual(['[redacted: contact]', '[redacted: contact]']);
+  });
+
+  it('goes with the accents that stand behind it', async () => expect(await found('Jos\u00e9', { text: 'Jose\u0301 called' })).toEqual({ text: '[redacted: contact] called' }));
+
+  it('is found where it is cut in two, beside another one', async () => {
+    const finder = finderOf({ values: new Map([['Bob', new Set(['contact'])], ['Robertson', new Set(['contact'])]]) });
+    expect(JSON.stringify((await redact(['Bob Robert', 'son'], finder)).value)).not.toMatch(/Robert|son"/);
   });
 
   it('of two classes is of both', async () => {

@@ -25,6 +25,7 @@ describe('a call', () => {
   it('holds nothing that is not looked into', () => {
     const { written, names } = textsOf(REQUEST);
     expect(names).toEqual(['call-1', 'look', 'call-1', 'look', 'bare', 'look']);
+    expect(textsOf(REQUEST).figures).toEqual(['5']);
     const seen = JSON.stringify([written, names]);
     for (const word of ['system', 'user', 'txt', 'name', 'text', 'content', 'role', 'stop', 'messages', 'Looks.', 'json_object']) expect(seen).toContain(word);
   });
@@ -54,6 +55,7 @@ describe('what cannot be looked into is not taken', () => {
     ['a video in the result of a tool', { toolResult: { toolUseId: 't', content: [{ video: { format: 'mp4', source: { s3Location: { uri: 's3://x' } } } }] } }],
     ['a document that says one thing and points at another', { document: { name: 'n', format: 'txt', source: { text: 'x', s3Location: { uri: 's3://x' } } } }],
     ['a document with two texts', { document: { name: 'n', format: 'txt', source: { text: 'x', bytes: 'eA==' } } }], ['a point of a cache', { cachePoint: { type: 'default' } }], ['a guard', { guardContent: { text: { text: 'x' } } }],
+    ['two things in one part', { text: 'x', document: { name: 'n', format: 'txt', source: { text: 'y' } } }], ['two things in a result', { toolResult: { toolUseId: 't', content: [{ text: 'x', json: {} }] } }],
     ['something beside a tool', { toolUse: { toolUseId: 't', name: 'n', input: {}, more: 'x' } }],
   ])('%s', (_, content) => expect(() => converse(content)).toThrow(expect.objectContaining({ code: 'BodyInvalid' }) as Error));
 

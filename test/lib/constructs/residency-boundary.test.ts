@@ -171,6 +171,7 @@ describe('a gateway', () => {
   it.each<[string, RegExp, (of: ReturnType<typeof made>) => unknown]>([
     ['a program that asks a model itself', /Test\/Bot\/Resource may ask a model by itself \(bedrock:InvokeModel\)/, (of) => bot(of).addToPolicy(ask)],
     ['an action that does', /Test\/Controls\/SendEmail\/.* may ask a model by itself \(bedrock:InvokeModel\)/, ({ send }) => send.grantPrincipal.addToPrincipalPolicy(ask)],
+    ...['bedrock:Rerank', 'bedrock:CreateEvaluationJob', 'sagemaker:InvokeEndpointAsync', 'bedrock-mantle:CreateInference', 'bedrock-agentcore:InvokeGateway', 'qbusiness:ChatSync'].map((name): [string, RegExp, (of: ReturnType<typeof made>) => unknown] => [`an action that may ${name}`, new RegExp(`may ask a model by itself \\(${name}\\)`), ({ send }) => send.grantPrincipal.addToPrincipalPolicy(new iam.PolicyStatement({ actions: [name], resources: ['*'] }))]),
     ['an action that does, by a managed policy', /may ask a model by itself \(.*AmazonBedrockFullAccess\)/, ({ send }) => (send.grantPrincipal as iam.Role).addManagedPolicy(iam.ManagedPolicy.fromAwsManagedPolicyName('AmazonBedrockFullAccess'))],
   ])('is not gone around by %s', (_, sentence, change) => {
     const of = made();

@@ -1,6 +1,6 @@
 /** The residency policy by itself: who may be asked with what, and what it comes to for IAM and for a reviewer. */
 import { describe, expect, it } from 'vitest';
-import { bedrockResources, classOf, isInferenceProfile, ProviderPolicy, ResidencyPolicy, ruling } from '../../../lib/scope/residency';
+import { bedrockResources, classOf, fateOf, isInferenceProfile, ProviderPolicy, ResidencyPolicy, ruling } from '../../../lib/scope/residency';
 import { residencyPage } from '../../../lib/scope/residency-page';
 import { deniesOutside, endpointPolicy, serviceControlPolicy } from '../../../lib/scope/residency-policies';
 
@@ -74,4 +74,6 @@ it('the page says who may see what, on which terms, and what nobody has noted', 
     provider('outside', ['business'], { terms }), provider('inside', ['business', 'health', 'badge'], { terms: { ...terms, trainsOnData: false, retentionDays: 0 } }), provider('new', []),
   ], { payment: { how: 'redact' }, health: { how: 'route', to: 'inside' } }, { 'b.c': 'badge', 'a.*': 'contact' }))).toMatchSnapshot();
   expect(residencyPage(policy([provider('p', ['business', 'health']), provider('q', ['health'])], { business: { how: 'route', to: 'p' } }))).toContain('goes to `p`');
+  const open = policy([provider('a', ['public', 'contact'])], { business: { how: 'redact' } });
+  expect(['public', 'contact', 'business'].map((name) => fateOf(open, 'a', name).how)).toEqual(['blocked', 'blocked', 'blocked']);
 });
