@@ -17,7 +17,7 @@ export function residencyPage(policy: ResidencyPolicy): string {
       code(provider.name), text(provider.company), provider.models.map(code).join(', '), provider.processesIn.map(text).join(', '), ...terms(provider),
     ])), '',
     '## Classes of columns', '',
-    ...table(['column', 'class'], Object.entries(columns).sort(([a], [b]) => (a < b ? -1 : 1)).map(([column, name]) => [code(column), text(name)])), '',
+    ...table(['column', 'class'], Object.entries(columns).sort(([a], [b]) => a.localeCompare(b, 'en')).map(([column, name]) => [code(column), text(name)])), '',
     'A column that is not here counts as unclassified.', '',
     '## What enforces it', '',
     ...table(['bound', 'enforced by'], [
@@ -31,7 +31,7 @@ export function residencyPage(policy: ResidencyPolicy): string {
 
 function cell(policy: ResidencyPolicy, { name: asked }: ProviderPolicy, className: string): string {
   const fate = fateOf(policy, asked, className);
-  if (fate.how === 'goes to') return `goes to ${code(fate.to)}${fate.isTakenOut ? ', taken out' : ''}`;
+  if (fate.how === 'goes to') return `goes to ${code(fate.to)}`;
   return fate.how === 'blocked' ? '**blocked**' : fate.how;
 }
 

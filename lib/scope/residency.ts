@@ -88,10 +88,10 @@ function treatment(policy: ResidencyPolicy, { uncleared = {} }: ProviderPolicy, 
 }
 
 /** What becomes of one class in a call of a provider: prose is in every call, and never taken out. Several classes together go where all of them may. */
-export function fateOf(policy: ResidencyPolicy, asked: string, className: string): { readonly how: 'may see' | 'taken out' | 'blocked' } | { readonly how: 'goes to'; readonly to: string; readonly isTakenOut: boolean } {
+export function fateOf(policy: ResidencyPolicy, asked: string, className: string): { readonly how: 'may see' | 'taken out' | 'blocked' } | { readonly how: 'goes to'; readonly to: string } {
   const decided = ruling(policy, asked, [...new Set([className, policy.prose])]);
   if ('refused' in decided || decided.redact.includes(policy.prose)) return { how: 'blocked' };
-  if (decided.routedFrom !== undefined) return { how: 'goes to', to: decided.provider.name, isTakenOut: decided.redact.length > 0 };
+  if (decided.routedFrom !== undefined) return { how: 'goes to', to: decided.provider.name };
   return { how: decided.redact.length > 0 ? 'taken out' : 'may see' };
 }
 
