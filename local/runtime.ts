@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Pool } from 'pg';
-import { Assembly, readAssembly } from './assembly/assembly';
+import { Assembly, LOCAL_ACCOUNT, readAssembly } from './assembly/assembly';
 import { Clock } from './clock';
 import type { Account } from './deploy/account';
 import { deploy } from './deploy/deploy';
@@ -49,10 +49,9 @@ export interface RuntimeOptions {
   readonly progress?: (what: string) => void;
 }
 
-/** Account and region that are played: those that the app names for its database, or else an account that is no real one. */
-function placeOf({ stacks }: Assembly): { readonly id: string; readonly region: string } {
-  const keeps = stacks.find(({ template }) => Object.values(template.Resources).some(({ Type }) => Type === 'AWS::RDS::DBCluster')) ?? stacks[0];
-  return { id: keeps?.account ?? '000000000000', region: keeps?.region ?? 'us-east-1' };
+/** The region that the app names for its database. */
+function regionOf({ stacks }: Assembly): string {
+  return (stacks.find(({ template }) => Object.values(template.Resources).some(({ Type }) => Type === 'AWS::RDS::DBCluster')) ?? stacks[0])?.region ?? 'us-east-1';
 }
 
 /** A synthesized app, running on this machine: its own bundles, state machines, SQL and policies. */
@@ -106,7 +105,7 @@ interface Kept {
 async function boot(folder: string, options: RuntimeOptions, undo: (() => Promise<void> | void)[], close: () => Promise<void>): Promise<Runtime> {
   const progress = options.progress ?? ((): void => undefined);
   const assembly = readAssembly(options.assembly);
-  const { id, region } = placeOf(assembly);
+  const [id, region] = [LOCAL_ACCOUNT, regionOf(assembly)];
   progress('starting Postgres');
   const postgres = await startPostgres({ folder });
   undo.push(() => postgres.stop());

@@ -19,8 +19,7 @@ export interface Template {
 export interface AssemblyStack {
   readonly name: string;
   readonly template: Template;
-  /** Account and region, where the app names them. */
-  readonly account: string | undefined;
+  /** Region, where the app names one. */
   readonly region: string | undefined;
 }
 
@@ -36,7 +35,10 @@ interface Manifest {
   readonly artifacts?: Readonly<Record<string, { readonly type: string; readonly dependencies?: readonly string[]; readonly environment?: string; readonly properties?: { readonly templateFile?: string; readonly stackName?: string; readonly file?: string } }>>;
 }
 
-/** Reads what `app.synth()` wrote. */
+/** Account that is played. It is no real one, and by it every signed statement says that it is local. */
+export const LOCAL_ACCOUNT = '000000000000';
+
+/** Reads what `app.synth()` wrote, with the local account wherever the app names one of its own. */
 export function readAssembly(path: string): Assembly {
   const folder = resolve(path);
   const file = join(folder, 'manifest.json');
@@ -55,7 +57,8 @@ export function readAssembly(path: string): Assembly {
     const { type, environment = '', properties } = artifacts[name] as NonNullable<Manifest['artifacts']>[string];
     if (type !== 'aws:cloudformation:stack' || properties?.templateFile === undefined) continue;
     const [, account, region] = /^aws:\/\/(\d{12}|unknown-account)\/([a-z0-9-]+)$/.exec(environment) ?? [];
-    stacks.push({ name: properties.stackName ?? name, account: account === 'unknown-account' ? undefined : account, region: region === 'unknown-region' ? undefined : region, template: JSON.parse(readFileSync(join(folder, properties.templateFile), 'utf8')) as Template });
+    const text = readFileSync(join(folder, properties.templateFile), 'utf8');
+    stacks.push({ name: properties.stackName ?? name, region: region === 'unknown-region' ? undefined : region, template: JSON.parse(account === undefined || account === 'unknown-account' ? text : text.replaceAll(account, LOCAL_ACCOUNT)) as Template });
   }
   return { folder, stacks, asset: (key) => assets.get(key) };
 }

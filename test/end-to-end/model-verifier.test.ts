@@ -23,7 +23,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'tell.ts'), ACTION);
   writeFileSync(join(folder, 'seed.sql'), "create table people (id int primary key, diagnosis text not null); insert into people values (1, 'chronic migraine');");
   const app = new App({ outdir: join(folder, 'cdk.out') });
-  const stack = new Stack(app, 'Verified', { env: { region: 'eu-central-1' } });
+  const stack = new Stack(app, 'Verified', { env: { account: '111122223333', region: 'eu-central-1' } });
   const residency = new ResidencyBoundary(stack, 'Residency', {
     regions: ['eu-central-1'], owner: 'privacy@example.com', reviewBy: '2099-01-01', columns: { 'people.id': DataClass.PAYMENT, 'people.diagnosis': DataClass.HEALTH }, uncleared: [UnclearedData.redact(DataClass.PAYMENT)],
     providers: [ModelProvider.bedrock({ providerName: 'judge', modelId: 'anthropic.judge', clearedFor: [DataClass.PUBLIC, DataClass.BUSINESS] }), ModelProvider.bedrock({ providerName: 'thinker', modelId: 'anthropic.thinker', clearedFor: [DataClass.PUBLIC, DataClass.BUSINESS] })],
@@ -122,4 +122,8 @@ describe('a model that verifies', () => {
   });
 });
 
-it('the log of all this verifies', async () => expect((await runtime.verifyAuditLog()).findings).toEqual([]), 60_000);
+it('the log of all this verifies, and is a local one, whatever account the app names', async () => {
+  await (await runtime.person('pia', 'privacy')).ask('POST', '/checkpoints', {});
+  expect(await runtime.verifyAuditLog()).toMatchObject({ findings: [], local: true });
+  expect(runtime.file.account).toBe('000000000000');
+}, 60_000);
