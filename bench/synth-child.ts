@@ -9,7 +9,7 @@ import { agentLogin, agentRoleName, agentSecretName } from '../lib/scope/names';
 
 const [kind, count] = [process.argv[2], Number(process.argv[3])];
 const base = ScopeCard.fromFile(join(__dirname, '..', 'examples', 'cards', 'outreach-closer.yaml'))._card;
-const cards = Array.from({ length: count }, (_, index) => ScopeCard.fromObject({ ...base, agent: `agent-${index}`, 'failure-modes': [{ bad: 'It reads too much at once.', 'found-by': { anomaly: 'bulk-reads' } }], scopes: base.scopes.map((scope) => ({ ...scope, call: [] })) }));
+const cards = Array.from({ length: count }, (_, index) => ScopeCard.fromObject({ ...base, agent: `agent-${index}`, 'failure-modes': [{ bad: 'It reads too much at once.', 'found-by': { anomaly: 'rate-spike' } }], scopes: base.scopes.map((scope) => ({ ...scope, call: [] })) }));
 
 const began = process.cpuUsage();
 const app = new App();

@@ -16,6 +16,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   rotate: async () => (await import('./commands/rotate')).rotateCommand(),
   rollback: async () => (await import('./commands/rollback')).rollbackCommand(),
   mcp: async () => (await import('./commands/mcp')).mcpCommand(),
+  evidence: async () => (await import('./commands/evidence')).evidenceCommand(),
+  runbook: async () => (await import('./commands/runbook')).runbookCommand(),
+  tabletop: async () => (await import('./commands/tabletop')).tabletopCommand(),
   actions: async () => (await import('./commands/actions')).actionsCommand(),
 };
 

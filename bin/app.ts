@@ -1,15 +1,19 @@
 /** The example CDK app: four agents of a company that sells software. `npx cdk synth`, `npx cdk deploy`, or `npm start` without an account. */
 import { join } from 'node:path';
-import { App, CfnOutput, RemovalPolicy, Stack } from 'aws-cdk-lib';
+import { App, CfnOutput, Duration, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { residencyOf } from './app-residency';
-import { ActionCode, AgentControls, ScopeCard } from '../lib';
+import { ActionCode, AgentControls, AnomalyResponse, AnomalyRule, ScopeCard } from '../lib';
 
 const examples = join(__dirname, '..', 'examples');
 const app = new App();
 const stack = new Stack(app, 'AgentControlsExample', { env: { region: 'eu-central-1' }, description: 'Agents inside a box that passes a security review' });
 
-const controls = new AgentControls(stack, 'Controls', { removalPolicy: RemovalPolicy.DESTROY, residency: residencyOf(stack) });
+// Ten writes in five minutes are many for agents as small as these: from then on every write of the agent waits for people.
+const bulk = AnomalyRule.bulkWrites(10, Duration.minutes(5), { response: AnomalyResponse.HOLD_EVERYTHING });
+const controls = new AgentControls(stack, 'Controls', {
+  removalPolicy: RemovalPolicy.DESTROY, residency: residencyOf(stack), anomalyRules: [bulk, ...AnomalyRule.defaults().filter(({ ruleName }) => ruleName !== bulk.ruleName)],
+});
 
 const sendEmail = controls.addAction('SendEmail', {
   code: ActionCode.fromEntry(join(examples, 'actions', 'send-email.ts')),

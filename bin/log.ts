@@ -29,7 +29,7 @@ export interface Log extends LogSource {
   /** Signed statements of it, and the key that the account says signs them. */
   statements(): Promise<{ readonly bucket: StatementBucket; readonly key: KeyObject }>;
   /** The API, as somebody who may erase and place legal holds, or stop agents and roll back. Of a local runtime one of two people. */
-  api(as: 'privacy' | 'responder', person?: 'operator' | 'colleague'): Promise<SignedApi>;
+  api(as: 'privacy' | 'responder' | 'auditor', person?: 'operator' | 'colleague'): Promise<SignedApi>;
   close(): Promise<void>;
 }
 
@@ -93,6 +93,7 @@ async function openLocal(folder: string): Promise<Log> {
   return {
     controlsName, rows: (sql, values) => log.rows(sql, values), verify: (verifier, progress) => log.verify(verifier, progress), statements: () => statementsOf(keysOf(file.principals.auditor), controlsName),
     api: async (as, person = 'operator') => {
+      if (as === 'auditor') return new SignedApi(file.api, file.region, () => Promise.resolve(keysOf(file.principals.auditor).credentials));
       const { endpoint, region, credentials } = keysOf(file.principals[person]);
       const keys = await assumeRole({ endpoint, region, roleArn: `arn:aws:iam::${file.account}:role/${as === 'privacy' ? privacyRoleName(controlsName) : responderRoleName(controlsName)}`, sessionName: person, keys: credentials });
       return new SignedApi(file.api, region, () => Promise.resolve(keys));

@@ -8,8 +8,10 @@ import { LocalRuntime } from '../local/testing';
 import { buildBundles } from '../scripts/build-bundles';
 import { play, SAMPLE_DATA, Step, Story } from '../examples/story';
 import { portOf } from './commands/local';
+import { makeEvidence, tabletopsOf } from './commands/evidence';
 import { decisionTable } from './decision-table';
 import { connectionHints, untilInterrupted } from './connection-hints';
+import { openLog } from './log';
 import { bold, dim, green, red } from './terminal';
 
 interface Options {
@@ -45,8 +47,11 @@ async function main(options: Options): Promise<number> {
       done: ({ step, expected, got, ok }: Step) => say(`         ${ok ? green('✓') : red('✗')} ${step}: ${got}${ok ? '' : red(` (expected ${expected})`)}`),
     });
     const ok = story.steps.every((step) => step.ok);
+    doing('writing the evidence of all that');
+    const evidence = await evidenceOf(options.folder);
     tell(story, runtime, options, say);
-    if (options.json) process.stdout.write(`${JSON.stringify(summary(story, runtime, ok, (Date.now() - began) / 1_000))}\n`);
+    say(`evidence ${shortest(evidence)}/index.html: what a reviewer takes along; ${dim(`npx agent-controls evidence verify ${shortest(evidence)}`)}`);
+    if (options.json) process.stdout.write(`${JSON.stringify(summary(story, runtime, ok, evidence, (Date.now() - began) / 1_000))}\n`);
     if (!options.once) {
       say(connectionHints(runtime.file, shortest(options.folder)));
       await untilInterrupted();
@@ -81,9 +86,21 @@ function tell({ decisions, mails, verification }: Story, runtime: LocalRuntime, 
   if (runtime.file.authorisationEvaluated) say(dim(`         ${runtime.judged.length} requests were authorised against the synthesized policies.`));
 }
 
-function summary(story: Story, runtime: LocalRuntime, ok: boolean, took: number): object {
+/** A folder of its own for every start: evidence is not written over. */
+async function evidenceOf(folder: string): Promise<string> {
+  const out = join(folder, 'evidence', new Date().toISOString().replaceAll(/[:.]/g, '-'));
+  const log = await openLog({ local: true, folder, name: '' });
+  try {
+    await makeEvidence(log, { out, assembly: join(root, 'cdk.out'), key: [], tabletop: tabletopsOf(folder) }, () => undefined);
+    return out;
+  } finally {
+    await log.close();
+  }
+}
+
+function summary(story: Story, runtime: LocalRuntime, ok: boolean, evidence: string, took: number): object {
   return {
-    ok, local: true, seconds: took, authorisationEvaluated: runtime.file.authorisationEvaluated, runIds: story.runIds, steps: story.steps, decisions: story.decisions,
+    ok, local: true, seconds: took, authorisationEvaluated: runtime.file.authorisationEvaluated, runIds: story.runIds, evidence: relative(root, evidence), steps: story.steps, decisions: story.decisions,
     mails: story.mails.map(({ to, subject, file }) => ({ to, subject, file: relative(root, file) })), verification: story.verification,
   };
 }

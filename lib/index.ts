@@ -4,6 +4,8 @@ export { AgentAccess } from './access/agent-access';
 export * from './action/action-catalog';
 export * from './action/action-code';
 export * from './action/agent-action';
+export * from './anomaly/anomaly-monitor';
+export * from './anomaly/anomaly-rule';
 export * from './audit/audit-log-table';
 export * from './card/card-approver';
 export * from './card/scope-card';

@@ -29,8 +29,11 @@ export const HANDLERS: Readonly<Record<string, string>> = {
 
 const common: BuildOptions = {
   absWorkingDir: root, bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, legalComments: 'none', logLevel: 'warning',
-  loader: { '.sql': 'text' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
+  loader: { '.sql': 'text' }, logOverride: { 'empty-import-meta': 'silent' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
 };
+
+/** What runs in Lambda besides: never on anybody's own machine. */
+const inLambda: BuildOptions = { ...common, alias: { ...common.alias, '@aws-sdk/credential-provider-node': './lambda/credentials/own-role.ts' } };
 
 /** The MCP server lies beside the gate and is read with the first message to it: a call that comes through another door need not wait for it. */
 const MCP_APART: Plugin = { name: 'mcp-apart', setup: (build) => { build.onResolve({ filter: /^\.\.\/mcp\/http$/ }, () => ({ path: './mcp.js', external: true })); } };
@@ -43,8 +46,8 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   const out = join(dist, 'lambda');
   for (const folder of ['lambda', 'judge', 'local', 'bin']) rmSync(join(dist, folder), { recursive: true, force: true });
   await Promise.all([
-    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...common, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [MCP_APART] })),
-    build({ ...common, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
+    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...inLambda, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [MCP_APART] })),
+    build({ ...inLambda, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
     build({ ...common, platform: 'browser', target: 'es2022', format: 'esm', entryPoints: ['lambda/approval/page/main.tsx'], outfile: join(out, 'decide', 'page.js'), jsx: 'automatic', jsxImportSource: 'hono/jsx/dom' }),
     build({ ...common, entryPoints: ['lambda/approval/page/page.css'], outfile: join(out, 'decide', 'page.css') }),
     ...['action', 'client', 'issuer'].map((name) => build({ ...common, entryPoints: [`lambda/${name}/index.ts`], outfile: join(out, name, 'index.js') })),
@@ -56,6 +59,7 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   ]);
   // Cedar reads its wasm from beside itself.
   copyFileSync(join(dirname(require.resolve('@cedar-policy/cedar-wasm/nodejs')), 'cedar_wasm_bg.wasm'), join(out, 'gate', 'cedar_wasm_bg.wasm'));
+  copyFileSync(join(root, 'lambda/http/openapi.json'), join(out, 'gate', 'openapi.json'));
   for (const folder of ['local/testing', 'bin']) for (const child of CHILDREN) copyFileSync(join(root, child), join(dist, folder, basename(child)));
   const digests = Object.fromEntries(Object.keys(HANDLERS).sort().map((name) => [name, folderDigest(join(out, name))]));
   writeFileSync(join(out, 'digests.json'), `${JSON.stringify(digests, null, 2)}\n`);

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkS
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { constructDocs } from '../scripts/construct-docs';
 
 const root = join(__dirname, '..');
 const app = mkdtempSync(join(tmpdir(), 'agent-controls-scratch-'));
@@ -39,6 +40,20 @@ describe('the package', () => {
   it('keeps its public types', () => {
     const { types } = JSON.parse(readFileSync(join(installed, '.jsii'), 'utf8')) as { types: Record<string, unknown> };
     expect(Object.keys(types).map((name) => name.replace('cdk-agent-controls.', '')).sort()).toMatchSnapshot();
+  });
+
+  it('has no handler that looks for credentials beyond those of its own role', () => {
+    for (const name of Object.keys(JSON.parse(readFileSync(join(installed, 'dist/lambda/digests.json'), 'utf8')) as object)) {
+      expect(readFileSync(join(installed, 'dist/lambda', name, 'index.js'), 'utf8').includes('Could not load credentials from any providers'), name).toBe(false);
+    }
+    expect(readFileSync(join(installed, 'dist/lambda/client/index.js'), 'utf8').includes('Could not load credentials from any providers')).toBe(true);
+  });
+
+  it('is documented as it is, construct by construct', () => {
+    const made = constructDocs(readFileSync(join(installed, '.jsii'), 'utf8'));
+    const folder = join(root, 'docs/constructs');
+    expect(readdirSync(folder).sort()).toEqual(Object.keys(made).sort());
+    for (const [name, page] of Object.entries(made)) expect(readFileSync(join(folder, name), 'utf8'), `${name}: npm run docs`).toBe(page);
   });
 
   it('names no path of the machine it was built on', () => {

@@ -60,6 +60,6 @@ function card(name: string, suite: Suite, declared: SuiteDeclaration): object {
     'review-by': '2099-12-31', request: { 'trusted-from': 'compute' }, 'data-inputs': [{ system: 'bench', classes: ['business'] }], models: ['worst-case'], environments: { dev: { data: 'synthetic' } },
     scopes: [{ scope: `scope://bench.${name.replaceAll('_', '-')}.all`, call: suite.tools.map((tool) => ({ action: actionOf(name, tool.name), ...(declared.tools[tool.name]?.bounds ? { bounds: declared.tools[tool.name]?.bounds } : {}), approval: { tier: 'auto' } })) }],
     counterparties: declared.counterparties.map((type) => ({ type, values: suite.registry })),
-    'failure-modes': [{ bad: 'It obeys what it reads.', 'found-by': { anomaly: 'denials' } }], retention: { inputs: { months: 13 } },
+    'failure-modes': [{ bad: 'It obeys what it reads.', 'found-by': { anomaly: 'repeated-failures' } }], retention: { inputs: { months: 13 } },
   };
 }

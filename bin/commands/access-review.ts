@@ -40,6 +40,15 @@ export function accessReviewCommand(): Command {
     .action(review);
 }
 
+/** What a reviewer is told of every agent. */
+export async function reviews(log: Pick<Log, 'rows'>, days: number, agent?: string): Promise<Reviewed[]> {
+  const cards = await currentCards(log, agent);
+  const [usage] = await log.rows('select audit.usage(:days::int) as usage', { days });
+  const reviewed: Reviewed[] = [];
+  for (const card of cards) reviewed.push(await reviewOf(log, card, JSON.parse(String(usage?.usage)) as Usage));
+  return reviewed;
+}
+
 async function review(options: Options): Promise<void> {
   const days = Number(options.days);
   if (!Number.isInteger(days) || days < 1 || days > 3_650) throw new ControlsError('DaysInvalid', `--days must be 1 to 3650, got ${options.days}; correct it`);
@@ -48,9 +57,7 @@ async function review(options: Options): Promise<void> {
   const log = await openLog(options);
   try {
     const cards = await currentCards(log, options.agent);
-    const [usage] = await log.rows('select audit.usage(:days::int) as usage', { days });
-    const reviewed: Reviewed[] = [];
-    for (const card of cards) reviewed.push(await reviewOf(log, card, JSON.parse(String(usage?.usage)) as Usage));
+    const reviewed = await reviews(log, days, options.agent);
     const [first] = cards;
     const recorded = options.as !== undefined && options.key !== undefined && first && reviewed[0] ? await record(log, first, reviewed[0], options.as, options.key) : undefined;
     if (options.json) process.stdout.write(`${JSON.stringify({ days, agents: reviewed, recorded: recorded ?? null })}\n`);
@@ -70,7 +77,7 @@ interface CardRow {
   readonly approvedBy: string | null;
 }
 
-async function currentCards(log: Log, agent: string | undefined): Promise<CardRow[]> {
+async function currentCards(log: Pick<Log, 'rows'>, agent: string | undefined): Promise<CardRow[]> {
   const rows = await log.rows('select agent, card, card_digest, approved_by from audit.card where current order by agent');
   const cards = rows.map((row): CardRow => ({ card: JSON.parse(String(row.card)) as Card, digest: String(row.card_digest), approvedBy: typeof row.approved_by === 'string' ? row.approved_by : null }));
   const chosen = agent === undefined ? cards : cards.filter(({ card }) => card.agent === agent);
@@ -83,7 +90,7 @@ interface Usage {
   readonly rules: readonly { readonly agent: string; readonly rule: string; readonly times: number; readonly last: string }[];
 }
 
-async function reviewOf(log: Log, { card, approvedBy }: CardRow, { today, rules }: Usage): Promise<Reviewed> {
+async function reviewOf(log: Pick<Log, 'rows'>, { card, approvedBy }: CardRow, { today, rules }: Usage): Promise<Reviewed> {
   const used = rules.filter(({ agent }) => agent === card.agent);
   const reviews = (await log.rows("select facts from audit.entry where kind = 'access.reviewed' and agent = :agent order by at desc limit 20", { agent: card.agent })).map(({ facts }) => JSON.parse(String(facts)) as AccessReview);
   const signers = await signersOf(log);
@@ -111,7 +118,7 @@ function rulesOf(card: Card): { rule: string; what: string }[] {
   ]);
 }
 
-async function signersOf(log: Log): Promise<CardSigner[]> {
+async function signersOf(log: Pick<Log, 'rows'>): Promise<CardSigner[]> {
   return (await log.rows('select name, public_key, security from audit.signer')).map((row) => ({ name: String(row.name), publicKey: String(row.public_key), security: row.security === true }));
 }
 

@@ -77,6 +77,12 @@ function grouped(permissions: readonly Permission[]): string[][] {
   return [...lines.values()].map(({ first: { verb, what, when, enforcedBy }, columns }) => [verb, columns.length === 0 ? what : `${what.slice(0, what.lastIndexOf('.'))}: ${columns.join(', ')}`, when, enforcedBy]);
 }
 
+/** Everything that the agents of an app may do, as a page. */
+export function accessPage(model: AccessModel): string {
+  const refused = model._findings.filter(({ kind }) => kind === 'refused').map(({ sentence }) => sentence);
+  return page(model, model._permissions(), refused, model.unproven());
+}
+
 function page(model: AccessModel, permissions: readonly Permission[], refused: readonly string[], unproven: readonly string[]): string {
   const cell = (text: string): string => text.replaceAll(/[\\`*_[\]<>|#~]/g, '\\$&');
   return [

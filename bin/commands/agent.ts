@@ -61,6 +61,19 @@ export function agentCommand(): Command {
         await log.close();
       }
     });
+  const caution = (name: 'hold' | 'release', description: string, told: string): Command => withLog(new Command(name))
+    .description(description)
+    .argument('<name>')
+    .requiredOption('--reason <text>', 'why; it stands in the log')
+    .action(async (agent: string, { reason, ...options }: LogOptions & { readonly reason: string }) => {
+      const log = await openLog(options);
+      try {
+        const came = await (await log.api('responder')).send<{ cautious: boolean; changed: boolean }>('POST', `/agents/${encodeURIComponent(agent)}/${name}`, { reason });
+        process.stdout.write(options.json ? `${JSON.stringify(came)}\n` : came.changed ? `${green(told)}: ${agent}.\n` : `Nothing changed: ${agent} was ${came.cautious ? 'held' : 'not held'} before.\n`);
+      } finally {
+        await log.close();
+      }
+    });
   const list = withLog(new Command('list'))
     .description('Agents, and whether each is enabled.')
     .action(async (options: LogOptions) => {
@@ -72,7 +85,7 @@ export function agentCommand(): Command {
         await log.close();
       }
     });
-  return new Command('agent').description('Stops agents, proves it, and brings them back.').addCommand(disable).addCommand(enable).addCommand(list).addCommand(drillCommand());
+  return new Command('agent').description('Stops agents, proves it, and brings them back.').addCommand(disable).addCommand(enable).addCommand(caution('hold', 'Has every write of an agent wait for people, whatever its card says; it reads on.', 'Every write waits for people')).addCommand(caution('release', 'Lets an agent go on as its card says, after an anomaly had its writes wait.', 'Goes on as its card says')).addCommand(list).addCommand(drillCommand());
 }
 
 function told({ agent, outcome, stoppedAt, stopSeconds, levers }: Report): string {

@@ -17,6 +17,7 @@ export default defineAction({
   asks: ['refund', 'pay back'],
   sinks: ['charge_id'],
   returns: { refundId: { type: 'refunds.id', trusted: true } },
+  vendor: { name: 'Example Payments', dataClasses: ['payment'], subProcessors: ['Example Acquiring Bank'], review: { by: 'appsec@example.com', until: '2027-06-30' }, escalation: '+44 20 7946 0000, contract 4711' },
   reads: ['charges.id', 'charges.amount', 'charges.currency', 'charges.refunded'],
   writes: ['charges.refunded', 'refunds.id', 'refunds.charge_id', 'refunds.amount', 'refunds.currency', 'refunds.justification'],
   before: ({ charge_id }, { sql }) => sql.one<Charge>`select amount, currency, refunded from charges where id = ${charge_id} for update`,

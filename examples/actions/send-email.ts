@@ -25,6 +25,7 @@ export default defineAction({
   reach: 'outward',
   asks: ['follow up', 'mail', 'e-mail', 'email', 'write to'],
   sinks: ['to'],
+  vendor: { name: 'Amazon Web Services (SES)', dataClasses: ['contact', 'business'], subProcessors: [], review: { by: 'appsec@example.com', until: '2027-06-30' }, escalation: 'https://support.console.aws.amazon.com' },
   writes: ['lead_notes.lead_id', 'lead_notes.note'],
   before: () => Promise.resolve(undefined), // nothing of ours is overwritten
   execute: async ({ to, subject, body }, { idempotencyKey, wrote }) => {

@@ -20,4 +20,5 @@ export async function stop(runtime: LocalRuntime, { tell, note }: Scene): Promis
   const back = async (person: typeof rosa): Promise<string> => ((await person.ask<{ waits?: boolean }>('POST', '/agents/crm-tierer/enable', { reason: 'INC-42 is closed' })).waits ? 'waits for a second person' : 'back');
   note('rosa asks for it back', 'waits for a second person', await back(rosa));
   note('ruben does, too, and it has a new password', 'back', await back(ruben));
+  note('rosa has looked at what was found, and lets its writes go on', 'true', String((await rosa.ask<{ changed: boolean }>('POST', '/agents/crm-tierer/release', { reason: 'INC-42 is closed' })).changed));
 }

@@ -1,6 +1,6 @@
 /** A report that was wrong: the CRM agent does what it is asked, and all of it is undone but for what somebody has changed since. */
 import type { LocalPerson, LocalRuntime } from 'cdk-agent-controls/testing';
-import { asCompany, Scene } from './scene';
+import { asCompany, Scene, verdict } from './scene';
 
 const WAVE = Array.from({ length: 12 }, (_, index) => `C_${301 + index}`);
 
@@ -16,6 +16,11 @@ export async function wave(runtime: LocalRuntime, { tell, note }: Scene): Promis
   for (const customer_id of WAVE) verdicts.add((await run.call('update_tier', { customer_id, tier: 'growth' }, { reason: 'usage is above 1,000' })).verdict);
   note('twelve tiers are set', 'permit', [...verdicts].join(', '));
   await asCompany(runtime, "update customer set tier = 'enterprise' where id = 'C_305'"); // a person has looked after this one
+
+  tell.doing('the keeper, awake to sign the log, looks at what is unusual');
+  const { findings } = await (await runtime.person('pia', 'privacy')).ask<{ findings: number }>('POST', '/checkpoints', {});
+  note('it finds a wave of writes', 'one finding', findings === 1 ? 'one finding' : `${findings} findings`);
+  note('from then on every write of crm-tierer waits for people', 'hold: AnomalyFound', verdict(await run.call('update_tier', { customer_id: 'C_301', tier: 'free' }, { reason: 'usage is below 1,000 after all' })));
 
   tell.doing('rosa, who answers for incidents, asks what undoing the run would do');
   const rosa = await runtime.person('rosa', 'responder');

@@ -1,3 +1,4 @@
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { required } from '../database/connection';
 import { quiet } from '../errors/quiet';
 import { bundleDigest } from './bundle-digest';
@@ -88,7 +89,6 @@ function report({ decisionId, action }: ActionRequest, error: unknown): void {
 }
 
 async function readSecret(environmentVariable: string): Promise<string> {
-  const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
   const { SecretString } = await new SecretsManagerClient({}).send(new GetSecretValueCommand({ SecretId: required(environmentVariable) }));
   if (SecretString === undefined) throw new Error(`SecretEmpty: the secret that ${environmentVariable} names holds no text`);
   return SecretString;

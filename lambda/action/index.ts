@@ -5,6 +5,7 @@
  * neither. The two sides meet in data only: a bundle describes itself as a manifest, and `ActionCode.fromEntry` reads that.
  */
 import type { Manifest, Reach, ReturnedField, ReverseManifest } from '../../lib/scope/manifest';
+import type { Vendor } from '../../lib/scope/vendor';
 import { actionHandler } from './handler';
 import type { Image } from './image';
 import { lookAt } from './look';
@@ -19,6 +20,7 @@ export type { Reach, ReturnedField } from '../../lib/scope/manifest';
 export type { Money, Parameter, Parameters, Values } from './parameters';
 export type { ActionAnswer, ActionRequest } from './protocol';
 export type { Sql } from './sql';
+export type { Vendor } from '../../lib/scope/vendor';
 
 /** What a handler may use besides its parameters. */
 export interface ActionContext {
@@ -65,6 +67,8 @@ interface Declaration<P extends Parameters> {
   readonly returns?: Readonly<Record<string, ReturnedField>>;
   /** Parameters that decide where the effect goes or whose it is. Write `[]` to say that there are none. */
   readonly sinks: readonly (keyof P & string)[];
+  /** Company that it hands data to, who reviewed it, and whom to call there. @default - it stays in our own systems */
+  readonly vendor?: Vendor;
   /** Columns that its SQL reads, as `table.column`: granted to the login of an agent whose card calls it. */
   readonly reads?: readonly string[];
   /** Columns that its SQL writes, as `table.column`; granted likewise. */
@@ -171,14 +175,14 @@ export function defineQuery<const P extends Parameters, Result>(declaration: Que
 }
 
 function described<P extends Parameters>(declaration: Declaration<P>, effect: 'read' | 'write', reach: Reach, asks: readonly string[], reverse: ReverseManifest | undefined, idempotent?: boolean): { actionName: string; parameters: P; manifest: Manifest } {
-  const { name, description, parameters, sinks, returns = {}, reads, writes } = declaration;
+  const { name, description, parameters, sinks, returns = {}, reads, writes, vendor } = declaration;
   return {
     actionName: name,
     parameters,
     manifest: {
       name, description, effect, reach, asks, sinks, returns,
       parameters: Object.fromEntries(Object.entries(parameters).map(([key, { manifest }]) => [key, manifest])),
-      ...(idempotent ? { idempotent } : {}), ...(reverse ? { reverse } : {}), ...(reads ? { reads } : {}), ...(writes ? { writes } : {}),
+      ...(idempotent ? { idempotent } : {}), ...(reverse ? { reverse } : {}), ...(vendor ? { vendor } : {}), ...(reads ? { reads } : {}), ...(writes ? { writes } : {}),
     },
   };
 }

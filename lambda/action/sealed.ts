@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { required } from '../database/connection';
 
 /** A key of KMS, as it encrypts and as it is kept: nobody reads what is sealed without asking KMS. */
@@ -36,7 +37,6 @@ export async function open<T>(use: Use, decisionId: string, sealed: string): Pro
 }
 
 async function newKey(): Promise<DataKey> {
-  const { GenerateDataKeyCommand, KMSClient } = await import('@aws-sdk/client-kms');
   const { Plaintext, CiphertextBlob } = await new KMSClient({}).send(new GenerateDataKeyCommand({ KeyId: `alias/${required('CONTROLS_NAME')}`, KeySpec: 'AES_256', EncryptionContext: context() }));
   return { plain: Plaintext as Uint8Array, wrapped: Buffer.from(CiphertextBlob as Uint8Array).toString('base64') };
 }
@@ -44,7 +44,6 @@ async function newKey(): Promise<DataKey> {
 async function openedKey(wrapped: string): Promise<Uint8Array> {
   const known = opened.get(wrapped);
   if (known) return known;
-  const { DecryptCommand, KMSClient } = await import('@aws-sdk/client-kms');
   const { Plaintext } = await new KMSClient({}).send(new DecryptCommand({ KeyId: `alias/${required('CONTROLS_NAME')}`, CiphertextBlob: Buffer.from(wrapped, 'base64'), EncryptionContext: context() }));
   if (opened.size >= 100) opened.clear();
   opened.set(wrapped, Plaintext as Uint8Array);

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { required } from '../database/connection';
 
 /**
@@ -6,7 +7,6 @@ import { required } from '../database/connection';
  * no database, and learns no id.
  */
 export async function openHolds(): Promise<{ readonly open: number; readonly mark: string }> {
-  const { ListExecutionsCommand, SFNClient } = await import('@aws-sdk/client-sfn');
   const { executions = [] } = await new SFNClient({}).send(new ListExecutionsCommand({ stateMachineArn: required('STATE_MACHINE_ARN'), statusFilter: 'RUNNING', maxResults: 1_000 }));
   const names = executions.map(({ name = '' }) => name).sort();
   return { open: names.length, mark: createHash('sha256').update(names.join('\n')).digest('hex').slice(0, 16) };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { JWTPayload, JWTVerifyGetKey } from 'jose';
+import { AdminGetUserCommand, CognitoIdentityProviderClient, GetUserPoolMfaConfigCommand, paginateAdminListGroupsForUser } from '@aws-sdk/client-cognito-identity-provider';
+import { createRemoteJWKSet, errors, JWTPayload, jwtVerify, JWTVerifyGetKey } from 'jose';
 import { required } from '../database/connection';
 import type { Decider } from '../hold/give-verdict';
 import { HttpError } from '../http/http';
@@ -31,7 +32,6 @@ export async function signedIn(authorization: string | undefined): Promise<Signe
   const [, token] = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/.exec(authorization ?? '') ?? [];
   if (token === undefined) throw new HttpError(401, 'TokenMissing', 'sign in first');
   const of = directory();
-  const { createRemoteJWKSet, errors, jwtVerify } = await import('jose');
   const { jwks_uri: url = '' } = await authorizationServer();
   if (keys?.of !== url) keys = { of: url, get: createRemoteJWKSet(new URL(url), { timeoutDuration: 5_000 }) };
   try {
@@ -92,7 +92,6 @@ interface Live {
 }
 
 async function ofCognito({ userPoolId: UserPoolId }: CognitoDirectory, sub: string, { username }: JWTPayload): Promise<Live> {
-  const { AdminGetUserCommand, CognitoIdentityProviderClient, GetUserPoolMfaConfigCommand, paginateAdminListGroupsForUser } = await import('@aws-sdk/client-cognito-identity-provider');
   const client = new CognitoIdentityProviderClient({});
   const Username = String(username);
   // Without MFA for everybody a token may be older than the second factor of its owner.

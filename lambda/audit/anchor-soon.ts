@@ -1,3 +1,4 @@
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { required } from '../database/connection';
 
 let asked: number | undefined;
@@ -11,7 +12,6 @@ export async function anchorSoon(): Promise<void> {
   const stretch = Math.floor(Date.now() / (Number(required('CHECKPOINT_SECONDS')) * 1_000));
   if (stretch === asked) return;
   asked = stretch;
-  const { SFNClient, StartExecutionCommand } = await import('@aws-sdk/client-sfn');
   try {
     await new SFNClient({}).send(new StartExecutionCommand({ stateMachineArn: required('CHECKPOINT_MACHINE_ARN'), name: `checkpoint-${stretch}`, input: '{}' }));
   } catch (error) {

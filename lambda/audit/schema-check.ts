@@ -9,7 +9,7 @@ interface FunctionText {
   readonly settings: string;
 }
 
-const SCHEMAS = ['audit', 'controls', 'gate', 'hold', 'undo'];
+const SCHEMAS = ['audit', 'controls', 'gate', 'hold', 'undo', 'anomaly'];
 const CLOCK = 'controls.now';
 /** What a local runtime makes of the clock; deployed, it is the server's. */
 const MOVED_CLOCK = /^select clock_timestamp\(\) \+ interval '-?\d+ milliseconds'$/;

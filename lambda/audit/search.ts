@@ -3,6 +3,8 @@ import type { LogSource } from './verify-log';
 
 /** What decisions are searched by. All that are given must hold. */
 export interface DecisionFilter {
+  /** Id of the one. */
+  readonly decision?: string;
   readonly agent?: string;
   readonly run?: string;
   readonly action?: string;
@@ -31,6 +33,7 @@ const CANDIDATES: Readonly<Record<string, string>> = {
 
 /** One condition a filter. Those on columns of the entry come down to an index of it. */
 const CONDITIONS: Readonly<Record<keyof DecisionFilter, string>> = {
+  decision: 'decision_id = :decision::uuid',
   agent: 'agent = :agent',
   run: 'run_id = :run',
   action: 'decision = :action',

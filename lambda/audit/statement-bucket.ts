@@ -1,5 +1,5 @@
 import { GetObjectCommand, ListObjectVersionsCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import type { Erasure, Retention, Signed, Statement } from './statement';
+import type { Erasure, Evidence, Retention, Signed, Statement } from './statement';
 
 /** One stored statement. Deleting hides an object and keeps it, so versions are asked for. */
 export interface StoredStatement {
@@ -16,6 +16,8 @@ export const checkpointKey = (number: number): string => `${CHECKPOINTS}${String
 /** Key of an erasure or a retention, and its name in entries. */
 export const erasureKey = (erasure: Pick<Erasure, 'erasure'>): string => `erasures/${erasure.erasure}.json`;
 export const retentionKey = (retention: Pick<Retention, 'month'>): string => `retention/${retention.month}.json`;
+
+export const evidenceKey = (evidence: Pick<Evidence, 'manifest'>): string => `evidence/${evidence.manifest}.json`;
 
 /** Number of a checkpoint, from its key. */
 export const numberOf = (key: string): number => Number(/(\d+)\.json$/.exec(key)?.[1]);
@@ -92,5 +94,6 @@ export function nameOf(statement: Statement): string {
     case 'agent-controls/checkpoint/1': return checkpointKey(statement.number);
     case 'agent-controls/erasure/1': return erasureKey(statement);
     case 'agent-controls/retention/1': return retentionKey(statement);
+    case 'agent-controls/evidence/1': return evidenceKey(statement);
   }
 }

@@ -50,7 +50,22 @@ export interface Retention extends Stated {
   readonly ranges: readonly (readonly [number, number, number, string])[];
 }
 
-export type Statement = Checkpoint | Erasure | Retention;
+/** A folder of evidence, by the digest of its manifest. */
+export interface Evidence extends Stated {
+  readonly format: 'agent-controls/evidence/1';
+  /** SHA-256 of the manifest, which has the digest of every file, in hex. */
+  readonly manifest: string;
+  readonly files: number;
+  /** Who made it, as the API saw it. */
+  readonly by: string;
+  /** The period it is of; null where it is open. */
+  readonly from: string | null;
+  readonly until: string | null;
+  /** Number of the newest checkpoint when it was signed. */
+  readonly checkpoint: number;
+}
+
+export type Statement = Checkpoint | Erasure | Retention | Evidence;
 
 /** A statement and its signature, as its file has them. */
 export interface Signed<T extends Statement = Statement> {

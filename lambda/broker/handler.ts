@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import type { AssumeRoleCommandOutput } from '@aws-sdk/client-sts';
 import { agentRoleName, agentSecretName, handlerName, SCOPE_STAGE } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
@@ -6,6 +8,7 @@ import { arg, callFunction, required } from '../database/connection';
 import { Ask, StartAsked, StartRun } from '../http/bodies';
 import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
 import { parse } from '../http/parse';
+import { gatewayToken } from '../residency/token';
 import { sessionPolicy } from './session-policy';
 
 /** `POST /agents/{agent}/requests`: what a trigger asks. It gets an id to hand on, and no credentials. */
@@ -50,7 +53,6 @@ async function startRun(agent: string, { body, caller }: HttpRequest): Promise<H
 
 /** What the run shows the model gateway, for as long as it lasts. */
 async function modelToken(run: string, agent: string, expiresAt: string, seconds: number): Promise<string> {
-  const { gatewayToken } = await import('../residency/token');
   const until = new Date(expiresAt);
   return gatewayToken({ run, agent }, new Date(until.getTime() - seconds * 1_000), until);
 }
@@ -85,7 +87,6 @@ function refusal(code: string): HttpError {
 
 /** The digest of the scope as Secrets Manager has it now: read fresh, so a changed scope starts no run under an old one. */
 async function currentCardDigest(agent: string): Promise<string | null> {
-  const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
   try {
     const { SecretString } = await new SecretsManagerClient({}).send(new GetSecretValueCommand({ SecretId: agentSecretName(required('CONTROLS_NAME'), agent), VersionStage: SCOPE_STAGE }));
     return (JSON.parse(SecretString ?? '{}') as { cardDigest?: string }).cardDigest ?? null;
@@ -97,7 +98,6 @@ async function currentCardDigest(agent: string): Promise<string | null> {
 }
 
 async function assume(agent: string, runId: string, starter: string, seconds: number): Promise<AssumeRoleCommandOutput> {
-  const { AssumeRoleCommand, STSClient } = await import('@aws-sdk/client-sts');
   return new STSClient({}).send(new AssumeRoleCommand({
     RoleArn: `arn:${required('PARTITION')}:iam::${required('ACCOUNT')}:role/${agentRoleName(required('CONTROLS_NAME'), agent)}`,
     RoleSessionName: runId,

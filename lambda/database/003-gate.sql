@@ -235,6 +235,7 @@ declare
   v_verdict text := c ->> 'verdict';
   v_reasons jsonb := coalesce((c ->> 'reasons')::jsonb, '[]');
   v_limit text;
+  v_caution boolean := false;
   v_answer json;
   v_salt bytea := uuid_send(gen_random_uuid());
   v_tier text := v_rule ->> 'tier'; v_kind text := v_rule ->> 'kind'; v_people int := (v_rule ->> 'people')::int; v_window int := (v_rule ->> 'windowSeconds')::int;
@@ -260,11 +261,17 @@ begin
       v_reasons := v_reasons || to_jsonb(format('LimitExceeded: the limit %s is used up', v_limit));
     end if;
   end if;
+  -- Something unusual was found of the agent: until a person says otherwise, every write is for people.
+  if v_verdict is distinct from 'deny' and exists (select from controls.caution where agent = v_run.agent) and exists (select from controls.action a where a.name = c ->> 'action' and a.manifest::json ->> 'effect' = 'write') then
+    v_caution := true;
+    v_verdict := 'hold';
+    v_reasons := v_reasons || '"AnomalyFound: something unusual was found of this agent, so every write of it waits for people"';
+  end if;
   if v_verdict = 'permit' and v_kind = 'standing' and controls.now() >= ((v_rule ->> 'until')::date + 1)::timestamp at time zone 'UTC' then
     v_verdict := 'hold';
     v_reasons := v_reasons || to_jsonb(format('StandingExpired: the standing approval of %s ended on %s', v_rule ->> 'grantedBy', v_rule ->> 'until'));
   end if;
-  if v_verdict = 'hold' and (v_kind in ('auto', 'standing') or (v_kind = 'verify' and ((c ->> 'doubted')::boolean is true or v_limit is not null))) then
+  if v_verdict = 'hold' and (v_kind in ('auto', 'standing') or (v_kind = 'verify' and ((c ->> 'doubted')::boolean is true or v_limit is not null or v_caution))) then
     -- Doubt about a call that nobody would have been asked about, or that a verifier would have been, goes to the strictest tier there is for people.
     select name, kind, window_seconds, people, case when cardinality(v_approvers) > 0 then v_approvers else approvers end, hours, escalate_to into v_tier, v_kind, v_window, v_people, v_approvers, v_hours, v_escalate
       from controls.tier where kind = 'human' order by people desc, cardinality(approvers) desc, window_seconds, name limit 1;

@@ -5,6 +5,9 @@ select s.agent, s.card_digest, s.environment, s.card, s.approved_by, s.signature
   exists (select from controls.agent a where a.name = s.agent and a.card_digest = s.card_digest and a.environment = s.environment and not a.removed) as current
 from controls.scope s;
 
+-- What agents call, as it was last deployed.
+create view audit.action as select name, manifest, manifest_digest, bundle_digest, registered_at from controls.action;
+
 create view audit.signer as select name, public_key, security from controls.signer;
 
 -- How often each rule of each agent led to a permit or a hold in the last days, and when last; and which day it is.
@@ -25,6 +28,6 @@ end $$;
 
 revoke all on function audit.usage(int), audit.record_review(text, text) from public;
 
-grant select on audit.card, audit.signer to {{role.auditor}};
+grant select on audit.card, audit.action, audit.signer to {{role.auditor}};
 
 grant execute on function audit.usage(int), audit.record_review(text, text) to {{role.auditor}};

@@ -214,6 +214,11 @@ begin
   return true;
 end $$;
 
+-- Records that evidence was made, by whom, and which.
+create function audit.record_evidence(p_by text, p_manifest text, p_statement text) returns void language sql security definer set search_path = pg_catalog, pg_temp as $$
+  select audit.chain(json_build_array(json_build_object('kind', 'evidence.made', 'facts', json_build_object('by', p_by, 'manifest', p_manifest, 'statement', p_statement)::text)))
+$$;
+
 create function audit.make_months() returns void language sql security definer set search_path = pg_catalog, pg_temp as 'select audit.ensure_partitions(15)';
 
 -- Partitions whose dead rows and index words are to be swept after an erasure.
@@ -227,7 +232,7 @@ revoke all on all functions in schema audit, gate from public;
 grant usage on schema audit, gate to {{role.keeper}};
 
 grant execute on function audit.state(), audit.record_checkpoint(bigint, text, text, text), gate.reconcile(), audit.order_erasure(text, text, text, boolean), audit.ordered_erasures(),
-  audit.erasure_places(uuid, int), audit.carry_out_erasure(uuid, text, text, text), audit.place_legal_hold(text, text, text), audit.release_legal_hold(uuid, text), audit.legal_holds(), audit.due_month(int), audit.drop_month(int, text, text, text), audit.make_months(),
+  audit.erasure_places(uuid, int), audit.carry_out_erasure(uuid, text, text, text), audit.place_legal_hold(text, text, text), audit.release_legal_hold(uuid, text), audit.legal_holds(), audit.due_month(int), audit.drop_month(int, text, text, text), audit.make_months(), audit.record_evidence(text, text, text),
   audit.swept_partitions(uuid) to {{role.keeper}};
 
 -- What an auditor compares with the entries.

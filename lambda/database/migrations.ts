@@ -8,6 +8,7 @@ import rollback from './007-rollback.sql';
 import kill from './008-kill.sql';
 import rotation from './009-rotation.sql';
 import residency from './010-residency.sql';
+import anomaly from './011-anomaly.sql';
 import { createHash } from 'node:crypto';
 import { ControlsError } from '../../lib/scope/controls-error';
 import { sqlIdent, sqlLiteral } from '../../lib/scope/encode';
@@ -25,7 +26,7 @@ export interface Migration {
 const LONGEST_STATEMENT = 65_536;
 
 /** The schema, in order. */
-export const MIGRATIONS: readonly Migration[] = [['controls', controls], ['audit', audit], ['gate', gate], ['hold', hold], ['review', review], ['keeping', keeping], ['rollback', rollback], ['kill', kill], ['rotation', rotation], ['residency', residency]].map(([name, text], index) => migration(index + 1, name as string, text as string));
+export const MIGRATIONS: readonly Migration[] = [['controls', controls], ['audit', audit], ['gate', gate], ['hold', hold], ['review', review], ['keeping', keeping], ['rollback', rollback], ['kill', kill], ['rotation', rotation], ['residency', residency], ['anomaly', anomaly]].map(([name, text], index) => migration(index + 1, name as string, text as string));
 
 function migration(version: number, name: string, text: string): Migration {
   return {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
 import { handlerName } from '../../lib/scope/names';
@@ -130,7 +131,6 @@ async function invoke(ticket: Redeemed): Promise<Outcome> {
   const none = { writes: [], bundleDigest: null };
   // The bytes that run are the bytes that were decided on, whoever wrote to the table since.
   if (digestOf(ticket) !== ticket.digest) return { status: 'failed', answer: { ...none, error: 'DigestChanged' } };
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const { decisionId, agent, action, loginSecretArn, parameters, justification, table, columns } = ticket;
   const staged = ticket.staged === null ? undefined : await openStaged(decisionId, ticket.staged);
   const request: ActionRequest = { decisionId, agent, action, loginSecretArn, parameters, justification, ...(staged ? { staged } : {}), ...(table !== null && columns ? { table, columns } : {}) };

@@ -1,3 +1,4 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { dutySecretName } from '../../lib/scope/names';
 import type { ReversalAnswer, ReversalItem, ReversalRequest, ReversalResult } from '../action/protocol';
@@ -52,7 +53,6 @@ export async function look(of: string): Promise<{ readonly looked: number; reado
 }
 
 async function reverse({ functionName, ...request }: Omit<ReversalRequest, 'loginSecretArn'> & { readonly functionName: string }): Promise<ReversalAnswer | undefined> {
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   try {
     // One attempt: what a first attempt did, Postgres knows.
     const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({

@@ -1,3 +1,4 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import type { ActionRequest, StageAnswer } from '../action/protocol';
 import { anchorSoon } from '../audit/anchor-soon';
@@ -29,7 +30,6 @@ export async function stage(holdId: string): Promise<object> {
 }
 
 async function fixed({ function: _, ...call }: ToStage, functionName: string): Promise<StageAnswer> {
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   // It only looks, so it may be asked again: an answer that did not come fails the step.
   const { Payload, FunctionError } = await new LambdaClient({}).send(new InvokeCommand({ FunctionName: functionName, Payload: JSON.stringify({ ...call, stage: true } satisfies ActionRequest) }));
   if (FunctionError !== undefined || !Payload) throw new Error('StagingUnanswered: the action ended without an answer');

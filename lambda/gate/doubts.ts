@@ -14,6 +14,8 @@ export interface Lookup {
   readonly private: boolean;
   /** Whether there is more text than is compared. */
   readonly long: boolean;
+  /** How well the request (3) or the card (1) vouch for each value, by type and value; the others are asked about. */
+  readonly vouched: ReadonlyMap<string, number>;
 }
 
 /** What it answers: in the order of the question. */
@@ -44,7 +46,7 @@ type Parameters = Readonly<Record<string, unknown>>;
 const texts = ({ effect, parameters, sinks }: Tool, values: Parameters): [string, string][] => Object.entries(parameters)
   .filter(([name, { type }]) => typeof values[name] === 'string' && (effect === 'write' ? type === 'text' || ((type === 'name' || type === 'reference') && !sinks.includes(name)) : type === 'text' && sinks.includes(name))).map(([name]) => [name, values[name] as string]);
 
-const NOTHING: Lookup = { contacts: new Map(), values: [], phrases: [], private: false, long: false };
+const NOTHING: Lookup = { contacts: new Map(), values: [], phrases: [], private: false, long: false, vouched: new Map() };
 /** Most phrases that are compared with what the run read. */
 const MOST_PHRASES = 1_500;
 
@@ -58,9 +60,14 @@ export function lookup(scope: CompiledScope, tool: Tool, values: Parameters, req
     const value = Object.hasOwn(values, name) && (!PLAIN.has(type) || type === 'text' || type === 'date') ? canonical(type, values[name]) : undefined;
     return value === undefined || value.length > 200 ? [] : [{ type, value }];
   });
-  const unknown = [...own, ...[...contacts.values()].flat()].filter(({ type, value }) => !namedIn(request, type, value) && !registered(scope, type, value));
+  const vouched = new Map<string, number>();
+  const unknown = [...own, ...[...contacts.values()].flat()].filter(({ type, value }) => {
+    const level = namedIn(request, type, value) ? 3 : registered(scope, type, value) ? 1 : 0;
+    vouched.set(`${type} ${value}`, level);
+    return level === 0;
+  });
   const phrases = [...new Set(free.flatMap(([, text]) => phrasesOf(text)))].filter((phrase) => !quotes(request, phrase));
-  return { contacts, values: unique(unknown), phrases: phrases.slice(0, MOST_PHRASES), long: phrases.length > MOST_PHRASES, private: free.length > 0 };
+  return { contacts, values: unique(unknown), phrases: phrases.slice(0, MOST_PHRASES), long: phrases.length > MOST_PHRASES, private: free.length > 0, vouched };
 }
 
 /** What is doubtful of a proposal, as `Code: sentence`; how well each sink is vouched for; and what else it says that nothing vouches for. */
@@ -68,6 +75,9 @@ export function doubts(scope: CompiledScope, rule: Rule, tool: Tool, values: Par
   if (tool.kind !== 'action' || (tool.effect === 'read' && tool.sinks.length === 0)) return { doubts: [], levels: {}, unvouched: [] };
   const found = new Map(asked.values.map(({ type, value }, index) => [`${type} ${value}`, known.levels[index] ?? 0]));
   const level = (type: string, value: unknown): number => {
+    // Mostly it is written as it is compared, and was looked up so.
+    const before = typeof value === 'string' ? asked.vouched.get(`${type} ${value}`) : undefined;
+    if (before !== undefined) return before === 3 ? 3 : Math.max(before, found.get(`${type} ${value as string}`) ?? 0);
     if (namedIn(request, type, value)) return 3;
     const key = canonical(type, value);
     if (key === undefined) return 0;
@@ -105,8 +115,10 @@ export function doubts(scope: CompiledScope, rule: Rule, tool: Tool, values: Par
   if (known.unread && free.length > 0) say.push('TooMuchRead: the run has read more than can be compared with what it says now');
   const unvouched = given.filter(([name, parameter]) => tool.effect === 'write' && !tool.sinks.includes(name) && (!PLAIN.has(parameter.type) || parameter.type === 'text'))
     .flatMap(([name, parameter]) => {
-      const [type, value] = [valueType(parameter), canonical(valueType(parameter), values[name])];
-      return value === undefined || value.length > 200 || level(type, value) > 0 ? [] : [{ type, value }];
+      const type = valueType(parameter);
+      if (level(type, values[name]) > 0) return [];
+      const value = canonical(type, values[name]);
+      return value === undefined || value.length > 200 ? [] : [{ type, value }];
     });
   return { doubts: say, levels, unvouched };
 }

@@ -1,3 +1,5 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { HttpError, HttpResponse } from '../http/http';
 import { required } from '../database/connection';
 
@@ -9,7 +11,6 @@ export type Executed =
 
 /** Has a permitted call executed. The executor alone may invoke an action; the ticket alone lets it. */
 export async function runPermitted(decisionId: string): Promise<HttpResponse> {
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   // One attempt: a ticket that a first attempt has spent says nothing of what it did.
   const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({ FunctionName: required('EXECUTOR_FUNCTION'), Payload: JSON.stringify({ decisionId }) }));
   const executed: Executed = FunctionError !== undefined || !Payload ? { status: 'unknown', error: 'the executor ended without an answer' } : (JSON.parse(Payload.transformToString()) as Executed);
@@ -30,7 +31,6 @@ export async function answerTo(decisionId: string, status: string, result: () =>
 
 /** Starts the window of a hold. Named by the hold, so a second start is the first one. */
 export async function startHold(stateMachineArn: string, holdId: string): Promise<void> {
-  const { SFNClient, StartExecutionCommand } = await import('@aws-sdk/client-sfn');
   try {
     await new SFNClient({}).send(new StartExecutionCommand({ stateMachineArn, name: holdId, input: JSON.stringify({ holdId }) }));
   } catch (error) {

@@ -1,4 +1,7 @@
+import { cedarLoading } from './cedar-loading';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ToolSchema } from '../../lib/scope/tool-schema';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson } from '../../lib/scope/canonical-json';
@@ -124,13 +127,14 @@ async function judge(opened: Opened, proposal: Proposal, principal: string, chan
 
 async function judged(opened: Opened, proposal: Proposal, principal: string): Promise<Verdict> {
   if (policies?.version !== opened.scopeVersion) {
+    await cedarLoading;
     policies = new PolicySet(opened.scopeVersion, await scopeOf(principal));
   }
   const known = { ...opened, trustedRequest: opened.requestTrusted ? opened.request : null, hasRead: opened.saw.length > 0 };
   const asked = lookupFor(policies, proposal, known);
   if (!asked || !isQuestion(asked)) return decide(policies, proposal, { ...known, ...(asked ? { asked } : {}) });
-  const { contacts: _, long: __, ...question } = asked;
-  return decide(policies, proposal, { ...known, asked, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify(question)) }) });
+  const { values, phrases, private: closed } = asked;
+  return decide(policies, proposal, { ...known, asked, provenance: await callFunction<Provenance>('gate.provenance', { principal: arg.text(principal), asked: arg.text(JSON.stringify({ values, phrases, private: closed })) }) });
 }
 
 async function effect(answer: Answer): Promise<HttpResponse> {
@@ -185,7 +189,8 @@ const ROUTES: Readonly<Record<string, (request: HttpRequest) => Promise<HttpResp
   'GET /holds/{holdId}': holdStatus,
   'GET /tools': tools,
   'POST /mcp': mcp,
-  'GET /openapi.json': async () => ({ status: 200, body: (await import('../http/openapi.json')).default }),
+  // It lies beside the bundle: who calls need not wait for it to be read.
+  'GET /openapi.json': () => Promise.resolve({ status: 200, body: JSON.parse(readFileSync(join(__dirname, 'openapi.json'), 'utf8')) as unknown }),
 };
 
 export const handler = httpHandler((request) => {
@@ -193,3 +198,6 @@ export const handler = httpHandler((request) => {
   if (!route) throw new HttpError(404, 'RouteUnknown', 'there is nothing here');
   return route(request);
 }, anchorSoon);
+
+/** Settled when nothing of a start is left. */
+export const ready = cedarLoading;

@@ -1,7 +1,11 @@
 import { Validator } from '@cfworker/json-schema';
-import { preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import type { CompiledScope } from '../../lib/scope/compile';
 import { canonicalJson, sha256Hex } from '../../lib/scope/canonical-json';
+import { demandCedar, preparsePolicySet, statefulIsAuthorized } from './cedar';
+
+/** Most answers that are kept for one action, and the longest question that has one kept: under a megabyte whoever asks. */
+const MOST_ANSWERS = 1_000;
+const LONGEST_QUESTION = 500;
 
 /** What Cedar is asked about one call. */
 export interface CedarRequest {
@@ -15,18 +19,20 @@ export interface CedarRequest {
 export class PolicySet {
   /** Digest of the policies, recorded on every decision made under them. */
   public readonly digest: string;
-  private readonly asked = new Map<string, { readonly ids: readonly string[]; readonly parameters: ReadonlySet<string> | undefined; readonly lengths: boolean }>();
+  private readonly asked = new Map<string, { readonly ids: readonly string[]; readonly parameters: ReadonlySet<string> | undefined; readonly lengths: boolean; readonly columns: boolean; readonly answers: Map<string, readonly string[]> }>();
   private readonly validators = new Map<string, Validator>();
 
   /** @throws when a policy does not parse; the caller denies. */
   public constructor(public readonly version: string, public readonly scope: CompiledScope) {
+    demandCedar();
     this.digest = sha256Hex(canonicalJson(scope.policies));
     for (const action of Object.keys(scope.tools)) {
       const policies: Record<string, string> = {};
       for (const [id, text] of Object.entries(scope.policies)) if (scope.rules[id] === undefined || scope.rules[id].action === action) policies[id] = text;
       if (preparsePolicySet(`${version} ${action}`, { staticPolicies: policies }).type !== 'success') throw new Error('PolicyUnparsable');
       const parameters = parametersIn(Object.values(policies));
-      this.asked.set(action, { ids: Object.keys(policies), parameters, lengths: parameters === undefined || Object.values(policies).some((text) => text.includes('context.lengths')) });
+      const looksAt = (name: string): boolean => parameters === undefined || Object.values(policies).some((text) => text.includes(name));
+      this.asked.set(action, { ids: Object.keys(policies), parameters, lengths: looksAt('lengths'), columns: looksAt('columns'), answers: new Map() });
     }
   }
 
@@ -43,22 +49,31 @@ export class PolicySet {
   }
 
   /** Ids of the rules that permit the call, in the order of the card; none is a deny, and so is any error. */
-  public permitting({ agent, action, parameters, columns }: CedarRequest): string[] {
+  public permitting({ agent, action, parameters, columns }: CedarRequest): readonly string[] {
     const known = this.asked.get(action);
     if (!known) return [];
     // What no policy of the action looks at need not be carried into Cedar: a mail's text, above all.
-    const looked = known.parameters ? Object.fromEntries(Object.entries(parameters).filter(([name]) => known.parameters?.has(name))) : parameters;
+    const { parameters: names } = known;
+    const looked = names ? Object.fromEntries(Object.entries(parameters).filter(([name]) => names.has(name))) : parameters;
+    const context = { parameters: looked, ...(known.columns ? { columns } : {}), ...(known.lengths ? { lengths: lengthsOf(looked) } : {}) };
+    // What is left is often what it was before. Cedar is given JSON, so the same text is the same question, and its answer rests on nothing else.
+    const question = JSON.stringify([agent, context]);
+    const before = known.answers.get(question);
+    if (before) return before;
     const answer = ask({
       principal: { type: 'Agent', id: agent },
       action: { type: 'Action', id: action },
       resource: { type: 'Tool', id: action },
-      context: { parameters: looked, columns, lengths: known.lengths ? lengthsOf(looked) : {} } as never,
+      context: context as never,
       preparsedPolicySetId: `${this.version} ${action}`,
       entities: [],
     });
-    if (answer.type !== 'success' || answer.response.diagnostics.errors.length > 0 || answer.response.decision !== 'allow') return [];
-    const { reason } = answer.response.diagnostics;
-    return known.ids.filter((id) => reason.includes(id));
+    if (answer.type !== 'success' || answer.response.diagnostics.errors.length > 0) return [];
+    const { decision, diagnostics: { reason } } = answer.response;
+    const ids = decision === 'allow' ? known.ids.filter((id) => reason.includes(id)) : [];
+    if (known.answers.size >= MOST_ANSWERS) known.answers.clear();
+    if (question.length <= LONGEST_QUESTION) known.answers.set(question, ids);
+    return ids;
   }
 }
 

@@ -1,3 +1,4 @@
+import { SFNClient, SendTaskSuccessCommand } from '@aws-sdk/client-sfn';
 import { arg, callFunction } from '../database/connection';
 import { HttpError } from '../http/http';
 import { codeOf } from './verdict-code';
@@ -52,7 +53,6 @@ export function refusalOfVerdict(code: string): HttpError {
 
 /** Tells the state machine. It may have ended meanwhile, or been told before; Postgres has the verdict, so neither matters. */
 async function wake(taskToken: string, status: string): Promise<void> {
-  const { SendTaskSuccessCommand, SFNClient } = await import('@aws-sdk/client-sfn');
   try {
     await new SFNClient({}).send(new SendTaskSuccessCommand({ taskToken, output: JSON.stringify({ status }) }));
   } catch (error) {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import * as v from 'valibot';
 import { required } from '../database/connection';
 import { quiet } from '../errors/quiet';
@@ -22,7 +23,6 @@ async function verify({ instruction, ...question }: VerifierQuestion): Promise<V
   const system = [TASK, instruction, policy];
   const version = `${asked.slice(0, 60)}#${createHash('sha256').update(JSON.stringify([asked, ...system.filter((text) => text !== instruction)])).digest('hex').slice(0, 16)}`; // marks are new each time
   const request: ModelRequest = { system: system.map((text) => ({ text })), messages: [{ role: 'user', content: [{ text: JSON.stringify(question) }] }], inferenceConfig: { maxTokens: 1_000 }, extra: {} };
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const event: VerificationEvent = { verification: { hold: question.holdId, asked, request } };
   const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({ FunctionName: required('GATEWAY_FUNCTION'), Payload: JSON.stringify(event) }), { abortSignal: AbortSignal.timeout(25_000) });
   const { text, error } = JSON.parse(FunctionError === undefined && Payload ? Payload.transformToString() : '{}') as { readonly text?: string; readonly error?: string };

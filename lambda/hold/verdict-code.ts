@@ -1,3 +1,4 @@
+import { GenerateMacCommand, KMSClient, VerifyMacCommand } from '@aws-sdk/client-kms';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { required } from '../database/connection';
 
@@ -12,14 +13,12 @@ const message = ({ hold, digest, person }: Approval): Buffer => Buffer.from(cano
 
 /** The authentication code of an approval. Who makes codes cannot execute, and who executes can only check them; the database does neither. */
 export async function codeOf(approval: Approval): Promise<string> {
-  const { GenerateMacCommand, KMSClient } = await import('@aws-sdk/client-kms');
   const { Mac } = await new KMSClient({}).send(new GenerateMacCommand({ KeyId: required('VERDICT_KEY_ARN'), MacAlgorithm: 'HMAC_SHA_256', Message: message(approval) }));
   return Buffer.from(Mac as Uint8Array).toString('base64');
 }
 
 /** Whether a code is that of an approval. */
 export async function isCodeOf(approval: Approval, code: string): Promise<boolean> {
-  const { KMSClient, VerifyMacCommand } = await import('@aws-sdk/client-kms');
   try {
     const { MacValid } = await new KMSClient({}).send(new VerifyMacCommand({ KeyId: required('VERDICT_KEY_ARN'), MacAlgorithm: 'HMAC_SHA_256', Message: message(approval), Mac: Buffer.from(code, 'base64') }));
     return MacValid === true;

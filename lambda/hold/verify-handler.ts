@@ -1,3 +1,4 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import * as v from 'valibot';
 import type { Manifest } from '../../lib/scope/manifest';
 import { anchorSoon } from '../audit/anchor-soon';
@@ -62,7 +63,6 @@ async function verify({ holdId }: { readonly holdId: string }): Promise<object> 
 }
 
 async function asked(proposal: Proposal): Promise<v.InferOutput<typeof Answer>> {
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   try {
     const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({ FunctionName: required('VERIFIER_FUNCTION'), Payload: JSON.stringify(await questionOf(proposal)) }), { abortSignal: AbortSignal.timeout(30_000) });
     if (FunctionError !== undefined || !Payload) return unsure('the verifier failed');

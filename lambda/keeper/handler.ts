@@ -5,8 +5,10 @@ import { arg, callFunction, required } from '../database/connection';
 import { quiet } from '../errors/quiet';
 import { HttpError, HttpEvent, httpHandler, HttpRequest, HttpResponse, UUID } from '../http/http';
 import { parse, plainText, reference } from '../http/parse';
+import { watch } from '../anomaly/watch';
 import { checkpoint } from './checkpoints';
 import { carryOut, finishErasures } from './erasures';
+import { signEvidence } from './evidence';
 import { dropDueMonths } from './retention';
 import { verifyRecent } from './verify-recent';
 
@@ -28,6 +30,7 @@ async function work({ job }: Job): Promise<object> {
   };
   // The database is awake now: whoever never reported an outcome is not going to.
   await step('reconciled', () => callFunction<number>('gate.reconcile', {}));
+  await step('findings', watch);
   await step('checkpoint', checkpoint);
   await step('erased', finishErasures);
   if (job === 'daily') {
@@ -45,6 +48,9 @@ const subject = v.pipe(plainText(200), v.minLength(3, 'at least 3 characters are
 const Erase = v.strictObject({ subject, reference: reference(), dryRun: v.optional(v.boolean()) });
 const PlaceHold = v.strictObject({ subject: v.optional(subject), reference: reference() });
 
+const day = v.pipe(plainText(40), v.check((text) => !Number.isNaN(Date.parse(text)), 'a time is expected'));
+const MadeEvidence = v.strictObject({ manifest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'the SHA-256 of a manifest is expected, in hex')), files: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000)), from: v.nullable(day), until: v.nullable(day) });
+
 const REFUSALS: Readonly<Record<string, string>> = {
   LegalHold: 'a legal hold is open about this subject or about everything; it is released first',
   SubjectUnknown: 'nothing here mentions this subject, so nothing is erased; look at how it is spelt',
@@ -54,11 +60,13 @@ const REFUSALS: Readonly<Record<string, string>> = {
 
 /** What people ask; the API has checked that they may. */
 async function ask({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
+  // Whoever may read the log may have said what was read; the statement names who asked.
+  if (route === 'POST /evidence') return { status: 200, body: await signEvidence(parse(MadeEvidence, body), caller.arn) };
   // The API's policies say who may; that it is a person with this duty is asked again.
   if (caller.roleName !== privacyRoleName(required('CONTROLS_NAME'))) throw new HttpError(403, 'NotPrivacy', 'a session of the privacy role is needed');
   const by = arg.text(caller.arn);
   switch (route) {
-    case 'POST /checkpoints': return { status: 200, body: await checkpoint() };
+    case 'POST /checkpoints': return { status: 200, body: { ...await checkpoint(), findings: await watch() } };
     case 'POST /erasures': {
       const erase = parse(Erase, body);
       const ordered = demand(await callFunction<Answer & { erasure?: string }>('audit.order_erasure', { subject: arg.text(erase.subject), by, reference: arg.text(erase.reference), dry: { cast: 'boolean', value: erase.dryRun ?? false } }));

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { PutSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { arg, callFunction } from '../database/connection';
 import { scramVerifier } from '../registrar/scram';
 import { deny, NOTHING, nothingBefore } from './sessions';
@@ -19,7 +20,6 @@ export async function comeBack(agent: string, person: string, reason: string): P
   const asked = await callFunction<ComeBack & { login: string; secretArn: string }>('controls.ask_back', { agent: arg.text(agent), person: arg.text(person), reason: arg.text(reason) });
   if (asked.refused !== undefined || asked.waits) return asked;
   const password = randomBytes(30).toString('base64url');
-  const { PutSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
   const { VersionId } = await new SecretsManagerClient({}).send(new PutSecretValueCommand({ SecretId: asked.secretArn, SecretString: JSON.stringify({ username: asked.login, password }), VersionStages: ['AWSCURRENT'] }));
   await deny(agent, nothingBefore(new Date()));
   try {

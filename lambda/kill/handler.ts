@@ -1,6 +1,6 @@
 import { handlerName, responderRoleName } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
-import { callFunction, required } from '../database/connection';
+import { arg, callFunction, required } from '../database/connection';
 import { Reasoned } from '../http/bodies';
 import { HttpError, httpHandler, HttpRequest, HttpResponse } from '../http/http';
 import { parse } from '../http/parse';
@@ -11,10 +11,10 @@ import { AgentUnknown, look, stop } from './stop';
 const PATIENCE_MS = 18_000;
 const NAME = /^[a-z][a-z0-9-]{0,23}$/;
 
-/** `GET /agents`, `POST /agents/{agent}/disable`, `GET /agents/{agent}/stop` and `POST /agents/{agent}/enable`: people, and for all but the last what rules trigger. */
+/** What people ask of an agent: `GET /agents`, to stop it, to see what stopped it, to bring it back, to have its writes wait and to let them go on. What rules trigger may ask the first three. */
 async function asked({ route, path, body, caller }: HttpRequest): Promise<HttpResponse> {
   // Events stop agents too, and bring none back.
-  const isTrigger = caller.roleName === handlerName(required('CONTROLS_NAME'), 'kill-trigger') && !route.endsWith('/enable');
+  const isTrigger = caller.roleName === handlerName(required('CONTROLS_NAME'), 'kill-trigger') && !/\/(enable|hold|release)$/.test(route);
   if (!isTrigger && caller.roleName !== responderRoleName(required('CONTROLS_NAME'))) throw new HttpError(403, 'NotAResponder', 'a session of the responder role is needed');
   if (route === 'GET /agents') return { status: 200, body: { agents: await callFunction('controls.stoppable', {}) } };
   const agent = path.agent ?? '';
@@ -25,6 +25,11 @@ async function asked({ route, path, body, caller }: HttpRequest): Promise<HttpRe
   const reason = await redact(given).then(({ value }) => value as string, () => 'it could not be searched for secrets, and is not kept'); // a stop does not fail of its reason
   if (route.endsWith('/disable')) {
     return { status: 200, body: await stop(agent, caller.arn, reason, PATIENCE_MS).catch((error: unknown) => { throw error instanceof AgentUnknown ? unknown() : error; }) };
+  }
+  if (/\/(hold|release)$/.test(route)) {
+    const { refused, ...cautious } = await callFunction<{ refused?: string; cautious: boolean; changed: boolean }>('controls.set_caution', { agent: arg.text(agent), person: arg.text(caller.arn), reason: arg.text(reason), on: arg.boolean(route.endsWith('/hold')) });
+    if (refused !== undefined) throw unknown();
+    return { status: 200, body: cautious };
   }
   const { refused, ...came } = await comeBack(agent, caller.arn.split('/').pop() ?? '', reason);
   if (refused === 'AgentUnknown') throw unknown();

@@ -1,3 +1,4 @@
+import { GetRolePolicyCommand, IAMClient, PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { agentRoleName } from '../../lib/scope/names';
 import { Credentials, GateError, SignedApi } from '../client/signed-api';
 import { required } from '../database/connection';
@@ -15,13 +16,11 @@ export const nothingBefore = (time: Date): string => denied({ DateLessThan: { 'a
 
 /** Puts a deny on an agent's role. */
 export async function deny(agent: string, policy: string, name: DenyName = 'stopped'): Promise<void> {
-  const { IAMClient, PutRolePolicyCommand } = await import('@aws-sdk/client-iam');
   await new IAMClient({}).send(new PutRolePolicyCommand({ RoleName: agentRoleName(required('CONTROLS_NAME'), agent), PolicyName: name, PolicyDocument: policy }));
 }
 
 /** Whether a stopped agent's role carries its deny, as IAM reads it back. */
 export async function isDenied(agent: string): Promise<boolean> {
-  const { GetRolePolicyCommand, IAMClient } = await import('@aws-sdk/client-iam');
   const { PolicyDocument = '' } = await new IAMClient({}).send(new GetRolePolicyCommand({ RoleName: agentRoleName(required('CONTROLS_NAME'), agent), PolicyName: 'stopped' satisfies DenyName }));
   return decodeURIComponent(PolicyDocument) === NOTHING;
 }

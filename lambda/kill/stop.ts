@@ -1,3 +1,4 @@
+import { SFNClient, StopExecutionCommand } from '@aws-sdk/client-sfn';
 import type { Credentials } from '../client/signed-api';
 import { arg, callFunction, required } from '../database/connection';
 import { deny, isDenied, isRefused, NOTHING, probeOf } from './sessions';
@@ -136,7 +137,6 @@ async function ofSessions(agent: string, denying: unknown, probe: Probe | Error,
 
 /** Ends the state machines of what waited. Postgres has cancelled it already: a clock that goes on finds nothing to do. */
 async function endClocks(holds: readonly string[]): Promise<void> {
-  const { SFNClient, StopExecutionCommand } = await import('@aws-sdk/client-sfn');
   const client = new SFNClient({});
   const machine = required('STATE_MACHINE_ARN').replace(':stateMachine:', ':execution:');
   await Promise.all(holds.map((hold) => settled(client.send(new StopExecutionCommand({ executionArn: `${machine}:${hold}`, error: 'AgentDisabled' })))));

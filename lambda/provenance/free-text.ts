@@ -1,5 +1,6 @@
 /** What free text could take out, or where it could lead whoever reads it. */
 import tlds from 'tlds';
+import { digit } from './digit';
 import { canonical, canonicalUrl } from './values';
 
 /** A value that was found in a text. */
@@ -16,6 +17,9 @@ const TOP_LEVEL = new Set([...tlds, 'example', 'internal', 'invalid', 'lan', 'lo
 const FILES = new Set(['txt', 'pdf', 'csv', 'doc', 'docx', 'xls', 'xlsx', 'ppt', 'pptx', 'png', 'jpg', 'jpeg', 'gif', 'html', 'json', 'xml', 'yaml', 'yml']);
 /** Longest word that is looked into. A longer one that could be an address is one. */
 const LONGEST_WORD = 300;
+
+/** Every scheme, host, address, wallet and share has one of these. */
+const CONTACT = /[.:@/\\]|bc1|0x/iu;
 
 const LABEL = String.raw`[\p{L}\p{N}\p{S}_](?:[\p{L}\p{N}\p{M}\p{S}_-]{0,61}[\p{L}\p{N}\p{M}\p{S}_])?`;
 const HOST = new RegExp(String.raw`(?:${LABEL}\.){1,9}(?:xn--[a-z0-9-]{1,59}|[\p{L}\p{M}]{2,63})(?![\p{L}\p{N}])`, 'giu');
@@ -34,6 +38,7 @@ export function contactsIn(text: string): Found[] {
   const add = (type: string, value: string): void => { found.set(`${type} ${value}`, { type, value }); };
   for (const reading of readings(text)) {
     for (const word of reading.split(/[\s<>"'(){}[\],;|]+/u)) wordContacts(word, add);
+    if (!/\d/.test(reading)) continue; // accounts and numbers have figures, which are ours in every reading
     for (const [match] of reading.matchAll(ACCOUNT)) add('iban', match.replaceAll(/[^A-Z0-9]/gu, ''));
     for (const [match] of reading.toUpperCase().matchAll(ACCOUNT)) if (isIban(match.replaceAll(/[^A-Z0-9]/gu, ''))) add('iban', match.replaceAll(/[^A-Z0-9]/gu, ''));
     for (const [match] of reading.replaceAll(FIGURES, ' | ').matchAll(PHONE)) {
@@ -50,7 +55,7 @@ function wordContacts(whole: string, add: (type: string, value: string) => void)
     return;
   }
   const word = whole.replace(/[.,;:!?*_]{1,9}$/u, '');
-  if (word.length < 4) return;
+  if (word.length < 4 || !CONTACT.test(word)) return;
   const scheme = SCHEME.exec(word)?.[0];
   if (scheme !== undefined) return add('url', canonicalUrl(scheme) ?? scheme);
   if (WALLET.test(word)) return add('wallet', word);
@@ -83,7 +88,8 @@ const DOT_WORDS = /[\s_-]{0,3}(?:(?<![\p{L}\p{N}])(?:dot|d0t|punkt|punto|ponto|p
 
 /** What else a text reads as: with compatible letters, without what nobody sees, without markup, and with dots and dashes that are written as words or apart. */
 function readings(text: string): string[] {
-  const plain = text.normalize('NFKC').replaceAll(UNSEEN, '').replaceAll(/\s+/gu, ' ').replaceAll(/[。．｡․‧]/gu, '.').replaceAll(/\p{Pd}/gu, '-').replaceAll(/\p{Nd}/gu, digit);
+  // Printable ASCII is in its plainest form but for its spaces.
+  const plain = (/^[\t-\r\x20-\x7e]*$/.test(text) ? text : inPlainLetters(text)).replaceAll(/\s+/gu, ' ');
   const all = [plain];
   const undone = (/[<*_`\\&%~]/u.test(plain) ? plain.replaceAll(/<\/?[a-z][^<>]{0,200}>/giu, '').replaceAll(/&(?:#46|#x2e|period|sol|#47|commat|#64);?/giu, (entity) => (/46|2e|period/i.test(entity) ? '.' : /47|sol/i.test(entity) ? '/' : '@')).replaceAll(/%2e/giu, '.').replaceAll(/%2f/giu, '/').replaceAll(/%40/giu, '@').replaceAll(/[*_`\\~]/gu, '') : plain)
     .replaceAll(/ ?[([{<] ?(?:dot|punkt|\.) ?[)\]}>] ?/giu, '.').replaceAll(/ ?[([{<] ?(?:at|@) ?[)\]}>] ?/giu, '@').replaceAll(/hxxp/giu, 'http');
@@ -94,6 +100,8 @@ function readings(text: string): string[] {
   if (/(?:^| )\S \S \S(?: |$)/u.test(undone)) all.push(joinApart(undone));
   return [...new Set(all)];
 }
+
+const inPlainLetters = (text: string): string => text.normalize('NFKC').replaceAll(UNSEEN, '').replaceAll(/[。．｡․‧]/gu, '.').replaceAll(/\p{Pd}/gu, '-').replaceAll(/\p{Nd}/gu, digit);
 
 /** Dots, dashes and slashes that are written as words. */
 function spelledOut(text: string): string {
@@ -106,15 +114,6 @@ function joinApart(text: string): string {
   let joined = '';
   words.forEach((word, index) => { joined += index > 0 && !([...word].length === 1 && [...(words[index - 1] ?? '')].length === 1) ? ` ${word}` : word; });
   return joined.replaceAll(/ ?([.@/]) ?(?=\p{L}{2})/gu, '$1');
-}
-
-/** A decimal digit of any script as one of ours. */
-export function digit(of: string): string {
-  const point = of.codePointAt(0) as number;
-  if (point < 128) return of;
-  let zero = point;
-  while (zero > point - 9 && /\p{Nd}/u.test(String.fromCodePoint(zero - 1))) zero -= 1;
-  return String(point - zero);
 }
 
 /** Words of a text as they are compared: letters and figures only, in lower case; of scripts without spaces, each sign is one. */

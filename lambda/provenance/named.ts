@@ -17,6 +17,12 @@ const wordsOf = (request: string): string[] => {
   return last.words;
 };
 
+let lastBare: { readonly text: string; readonly words: string[] } = { text: '', words: [] };
+const bareWordsOf = (request: string): string[] => {
+  if (lastBare.text !== request) lastBare = { text: request, words: split(request.normalize('NFKC')).map((word) => bare(word)) };
+  return lastBare.words;
+};
+
 /** Whether words follow each other in a text; only the outer ones may be enclosed. */
 function follows(text: readonly string[], wanted: readonly string[], same: (a: string, b: string) => boolean): boolean {
   if (wanted.length === 0) return false;
@@ -52,7 +58,7 @@ export function namedIn(request: string | null, type: string, value: unknown): b
 /** Whether a request asks for an action or a flag: one of the phrases stands in it, word by word. */
 export function asksFor(request: string | null, phrases: readonly string[]): boolean {
   if (request === null) return false;
-  const text = split(request.normalize('NFKC')).map((word) => bare(word));
+  const text = bareWordsOf(request);
   return phrases.some((phrase) => follows(text, split(phrase), alike));
 }
 

@@ -1,5 +1,5 @@
 import { isCard } from './cards';
-import { digit } from '../provenance/free-text';
+import { digit } from '../provenance/digit';
 import { detect, Secret } from './detect';
 
 /** What is looked for. */

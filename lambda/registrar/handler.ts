@@ -1,3 +1,4 @@
+import { CognitoIdentityProviderClient, GetUserPoolMfaConfigCommand } from '@aws-sdk/client-cognito-identity-provider';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { Registration } from '../../lib/scope/registration';
 import { required } from '../database/connection';
@@ -61,7 +62,6 @@ async function apply({ RequestType, ResourceType, ResourceProperties, StackId }:
 
 /** A pool that another app made does not say at synth whether everybody in it has a second factor. */
 async function demandMfa(UserPoolId: string): Promise<void> {
-  const { CognitoIdentityProviderClient, GetUserPoolMfaConfigCommand } = await import('@aws-sdk/client-cognito-identity-provider');
   const { MfaConfiguration } = await new CognitoIdentityProviderClient({}).send(new GetUserPoolMfaConfigCommand({ UserPoolId }));
   if (MfaConfiguration !== 'ON') throw new Error(`MfaNotRequired: user pool ${UserPoolId} must require MFA of everybody, got ${MfaConfiguration ?? 'OFF'}; set it to required`);
 }

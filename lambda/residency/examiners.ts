@@ -1,3 +1,4 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import type { Secret } from '../redaction/detect';
 
 /** What an examiner's function is asked: every text of a call. */
@@ -13,7 +14,6 @@ export async function examine(request: object): Promise<(text: string) => readon
   const functions = JSON.parse(process.env.EXAMINERS ?? '[]') as readonly string[];
   if (functions.length === 0) return () => [];
   const texts = [...new Set(stringsOf(request))];
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const client = new LambdaClient({ maxAttempts: 2 });
   const found = new Map<string, Secret[]>();
   await Promise.all(functions.map(async (FunctionName) => {

@@ -1,5 +1,5 @@
 import { UNCLASSIFIED } from '../../lib/scope/residency';
-import { digit } from '../provenance/free-text';
+import { digit } from '../provenance/digit';
 import type { Secret } from '../redaction/detect';
 import type { Finder } from '../redaction/redact';
 import { DETECTORS } from './detectors';

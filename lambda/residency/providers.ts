@@ -1,3 +1,5 @@
+import { BedrockRuntimeClient, ConverseStreamCommand } from '@aws-sdk/client-bedrock-runtime';
+import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { ProviderPolicy } from '../../lib/scope/residency';
 import { required } from '../database/connection';
 import type { ModelEvent, ModelRequest } from './converse';
@@ -21,7 +23,6 @@ export function ask(provider: ProviderPolicy, model: string, request: ModelReque
 }
 
 async function* askBedrock({ name, region }: ProviderPolicy, modelId: string, { system, messages, inferenceConfig, toolConfig }: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
-  const { BedrockRuntimeClient, ConverseStreamCommand } = await import('@aws-sdk/client-bedrock-runtime');
   const { NodeHttpHandler } = await import('@smithy/node-http-handler');
   // HTTP/2, which this client would take, is for streams in both directions.
   const client = new BedrockRuntimeClient({ requestHandler: new NodeHttpHandler({ requestTimeout: BEGINS_MS, throwOnRequestTimeout: true, socketTimeout: BEGINS_MS }), ...(region === undefined ? {} : { region }), maxAttempts: 1 });
@@ -46,7 +47,6 @@ const keys = new Map<string, { readonly value: string; readonly until: number }>
 async function keyOf(name: string, fresh: boolean): Promise<string> {
   const known = keys.get(name);
   if (known && !fresh && known.until > Date.now()) return known.value;
-  const { GetSecretValueCommand, SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
   const arns = JSON.parse(required('PROVIDER_KEYS')) as Readonly<Record<string, string>>;
   const { SecretString = '' } = await new SecretsManagerClient({}).send(new GetSecretValueCommand({ SecretId: arns[name] ?? '' }));
   keys.set(name, { value: SecretString, until: Date.now() + 300_000 });

@@ -1,4 +1,6 @@
 import { createHash, createPublicKey, KeyObject } from 'node:crypto';
+import { GetPublicKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms';
+import { jwtVerify } from 'jose';
 import { required } from '../database/connection';
 
 /*
@@ -19,7 +21,6 @@ export async function gatewayToken({ run, agent }: Bearer, issuedAt: Date, expir
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const seconds = (time: Date): number => Math.floor(time.getTime() / 1_000);
   const signed = `${encode({ alg: 'ES256', typ: 'JWT' })}.${encode({ iss: issuer(), aud: AUDIENCE, sub: agent, run, iat: seconds(issuedAt), exp: Math.min(seconds(expiresAt), seconds(issuedAt) + 3_600) })}`;
-  const { KMSClient, SignCommand } = await import('@aws-sdk/client-kms');
   const { Signature } = await new KMSClient({}).send(new SignCommand({ KeyId: required('GATEWAY_KEY_ARN'), MessageType: 'DIGEST', SigningAlgorithm: 'ECDSA_SHA_256', Message: createHash('sha256').update(signed).digest() }));
   return `${signed}.${raw(Buffer.from(Signature as Uint8Array)).toString('base64url')}`;
 }
@@ -36,7 +37,6 @@ function raw(der: Buffer): Buffer {
 let key: Promise<KeyObject> | undefined;
 
 async function publicKey(): Promise<KeyObject> {
-  const { GetPublicKeyCommand, KMSClient } = await import('@aws-sdk/client-kms');
   const { PublicKey } = await new KMSClient({}).send(new GetPublicKeyCommand({ KeyId: required('GATEWAY_KEY_ARN') }));
   return createPublicKey({ key: Buffer.from(PublicKey as Uint8Array), format: 'der', type: 'spki' });
 }
@@ -45,7 +45,6 @@ async function publicKey(): Promise<KeyObject> {
 export async function bearerOf(authorization: string | undefined, now: Date): Promise<Bearer | undefined> {
   const token = /^Bearer ([\w-]{1,200}\.[\w-]{1,1000}\.[\w-]{86})$/.exec(authorization ?? '')?.[1];
   if (token === undefined) return undefined;
-  const { jwtVerify } = await import('jose');
   key ??= publicKey();
   const checked = key;
   checked.catch(() => { key = undefined; }); // and asked for again

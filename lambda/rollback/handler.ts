@@ -1,3 +1,4 @@
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { responderRoleName } from '../../lib/scope/names';
 import { anchorSoon } from '../audit/anchor-soon';
 import { arg, callFunction, required } from '../database/connection';
@@ -67,7 +68,6 @@ async function rollback({ route, path, body, caller }: HttpRequest): Promise<Htt
 
 /** The executor alone may invoke an action. */
 async function executor<T>(event: object): Promise<T> {
-  const { InvokeCommand, LambdaClient } = await import('@aws-sdk/client-lambda');
   const { Payload, FunctionError } = await new LambdaClient({ maxAttempts: 1 }).send(new InvokeCommand({ FunctionName: required('EXECUTOR_FUNCTION'), Payload: JSON.stringify(event) }));
   if (FunctionError !== undefined || !Payload) throw new HttpError(502, 'ExecutorFailed', 'the executor ended without an answer; the log says how far it came');
   return JSON.parse(Payload.transformToString()) as T;

@@ -54,8 +54,10 @@ export async function sweep(at: Date): Promise<Swept> {
 }
 
 async function see(client: SecretsManagerClient, of: Credential, { NextRotationDate }: SecretListEntry, now: number, swept: Swept): Promise<void> {
-  // In the past when every attempt of Secrets Manager has failed.
-  if ((NextRotationDate?.getTime() ?? now) < now - DAY_MS) swept.late.push(of.name);
+  const live = await current(of.secretArn);
+  // In the past when every attempt of Secrets Manager has failed; or when the answer to a leak overtook it, which has replaced the credential since.
+  const due = NextRotationDate?.getTime() ?? now;
+  if (due < now - DAY_MS && live.createdAt.getTime() < due) swept.late.push(of.name);
   const pending = (await staged(of.secretArn)).find(({ VersionStages = [] }) => VersionStages.includes(PENDING) && !VersionStages.includes(CURRENT));
   if (pending?.VersionId !== undefined && (pending.CreatedDate?.getTime() ?? 0) <= now - DAY_MS) {
     swept.stuck.push(of.name);
@@ -64,6 +66,5 @@ async function see(client: SecretsManagerClient, of: Credential, { NextRotationD
     await client.send(new RotateSecretCommand({ SecretId: of.secretArn }));
     return;
   }
-  const live = await current(of.secretArn);
   if (of.kind.retire && live.createdAt.getTime() < now - DAY_MS && await of.kind.retire(live.value)) swept.retired.push(of.name);
 }

@@ -1,4 +1,4 @@
-import { Duration, Resource, Size } from 'aws-cdk-lib';
+import { Annotations, Duration, Resource, Size } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -11,6 +11,7 @@ import { StackRegistration } from '../registration/stack-registration';
 import { ControlsError } from '../scope/controls-error';
 import { Manifest } from '../scope/manifest';
 import { actionFunctionName } from '../scope/names';
+import { checkedVendor, isReviewOver } from '../scope/vendor';
 import { ActionCode } from './action-code';
 import { refuseSecrets } from './secret-in-environment';
 
@@ -60,6 +61,10 @@ export class AgentAction extends Resource implements iam.IGrantable {
     this._manifest = code._manifest;
     const timeout = props.timeout ?? Duration.seconds(20);
     if (timeout.toSeconds() < 1 || timeout.toSeconds() > 300) throw new ControlsError('TimeoutInvalid', `timeout of ${this.actionName} must be 1 second to 5 minutes, got ${timeout.toHumanString()}; correct it`);
+    const { vendor } = code._manifest;
+    if (vendor && isReviewOver(checkedVendor(this.actionName, vendor), new Date().toISOString().slice(0, 10))) {
+      Annotations.of(this).addWarningV2('cdk-agent-controls:VendorReviewOver', `${this.actionName} hands data to ${vendor.name}, whose review by ${vendor.review.by} counted until ${vendor.review.until}; review it again, and give the new day`);
+    }
     refuseSecrets(this.actionName, props.environment ?? {});
     const other = AppIndex.of(this).claim(`action:${database.controlsName}/${this.actionName}`, this.node.path);
     if (other !== undefined) throw new ControlsError('ActionDuplicate', `${this.node.path}: ${other} is the action ${this.actionName} already; rename one of the two`);

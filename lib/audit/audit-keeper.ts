@@ -22,6 +22,9 @@ export const KEEPER_ROUTES = [
   ['LegalHolds', 'GET', '/legal-holds'], ['PlaceLegalHold', 'POST', '/legal-holds'], ['ReleaseLegalHold', 'POST', '/legal-holds/{legalHoldId}/release'],
 ] as const;
 
+/** What auditors ask of it: to sign the folder of evidence that they made. */
+export const EVIDENCE_ROUTE = ['Evidence', 'POST', '/evidence'] as const;
+
 /** Props of `AuditKeeper`. */
 export interface AuditKeeperProps {
   readonly database: IControlsDatabase;

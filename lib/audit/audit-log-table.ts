@@ -165,6 +165,8 @@ export class AuditLogTable extends AuditLogTableBase {
   public readonly _alarms: AuditAlarms;
   /** @internal */
   public readonly _checkpointSeconds: number;
+  private readonly keeper: AuditKeeper;
+  private watched = false;
   private append: DutyLogin | undefined;
 
   constructor(scope: Construct, id: string, props: AuditLogTableProps) {
@@ -179,12 +181,22 @@ export class AuditLogTable extends AuditLogTableBase {
       database: this.database, readSecretArn: this.readSecretArn, retentionMonths: monthsOf(this, props.retention ?? Duration.days(403)), checkpointEvery: every, imageDays: imageDaysOf(this, props.imageRetention ?? Duration.days(30)),
       immutable: props.immutable ?? true, statementBucket: props.statementBucket, signingKey: props.signingKey,
     });
+    this.keeper = keeper;
     this.statementBucket = keeper.statementBucket;
     this.statementBucketArn = keeper.statementBucket.bucketArn;
     this.signingKey = keeper.signingKey;
     this.signingKeyArn = keeper.signingKey.keyArn;
     this._keeper = keeper.function;
     this._alarms = new AuditAlarms(this, 'Alarms', { controlsName: this.database.controlsName, keeper: keeper.function, stateMachine: keeper.stateMachine, alarmTopic: props.alarmTopic, dashboard: props.dashboard ?? false });
+  }
+
+  /** @internal Has the keeper look for what these rules find, as JSON, whenever it is awake. */
+  public _watch(rules: string): void {
+    const { function: keeper } = this.keeper;
+    if (this.watched) throw new ControlsError('AnomalyMonitorTwice', `${this.node.path} is watched by another monitor; give one all rules`);
+    this.watched = true;
+    keeper.addEnvironment('ANOMALY_RULES', rules);
+    iam.Grant.addToPrincipal({ grantee: keeper, actions: ['events:PutEvents'], resourceArns: [this.stack.formatArn({ service: 'events', resource: 'event-bus', resourceName: this.database.controlsName })] });
   }
 
   /**

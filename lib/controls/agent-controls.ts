@@ -7,7 +7,9 @@ import { markOwn } from '../access/own';
 import { ActionCatalog } from '../action/action-catalog';
 import { ActionCode } from '../action/action-code';
 import { AgentAction } from '../action/agent-action';
-import { KEEPER_ROUTES } from '../audit/audit-keeper';
+import { AnomalyMonitor } from '../anomaly/anomaly-monitor';
+import { AnomalyRule } from '../anomaly/anomaly-rule';
+import { EVIDENCE_ROUTE, KEEPER_ROUTES } from '../audit/audit-keeper';
 import { AuditLogTable, IAuditLogTable } from '../audit/audit-log-table';
 import { CardApprover } from '../card/card-approver';
 import { ScopeCard } from '../card/scope-card';
@@ -108,6 +110,10 @@ export interface AgentControlsProps {
   readonly rotatedCredentials?: RotatedCredential[];
   /** Which data may be where, and which model provider may see it; with it agents ask models through a gateway. @default - agents ask no model through this control plane */
   readonly residency?: ResidencyBoundary;
+  /** What is watched for, see `AnomalyMonitorProps.rules`. @default AnomalyRule.defaults() */
+  readonly anomalyRules?: AnomalyRule[];
+  /** Where findings are announced besides the notification topic. @default - nowhere else */
+  readonly anomalyTopic?: sns.ITopic;
   /** Where a rotation that failed or is late is announced. @default - `auditAlarmTopic` */
   readonly rotationAlarmTopic?: sns.ITopic;
   /** Where a log that is late, altered or cannot be written is announced. @default - alarms exist, but tell nobody */
@@ -145,6 +151,8 @@ export class AgentControls extends Resource implements IAgentControls {
   public readonly approvalPage: ApprovalPage;
   /** Stops agents. */
   public readonly killSwitch: KillSwitch;
+  /** Watches what agents and approvers do. */
+  public readonly anomalyMonitor: AnomalyMonitor;
   /** The only way from an agent to a model, where there is a `residency`. */
   public readonly modelGateway?: ModelGateway;
   /** Undoes what agents did. */
@@ -177,6 +185,7 @@ export class AgentControls extends Resource implements IAgentControls {
     });
     markOwn(this.auditorRole);
     this.auditLog.grantVerify(this.auditorRole);
+    this.auditorRole.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: [invokeArn(this, this.broker.apiId, EVIDENCE_ROUTE[1], EVIDENCE_ROUTE[2])] }));
     this.privacyRole = this.personRole('Privacy', privacyRoleName(this.controlsName), 'Erases subjects and places legal holds; people only, with MFA');
     this.privacyRole.addToPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: KEEPER_ROUTES.map(([, method, path]) => invokeArn(this, this.broker.apiId, method, path.replaceAll(/\{[^}]+\}/g, '*'))) }));
     this.rollback = new Rollback(this, 'Rollback', { gate: this.gate, bulkFrom: props.rollbackBulkFrom });
@@ -184,6 +193,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.rollback.grantRollback(this.responderRole);
     this.killSwitch = new KillSwitch(this, 'KillSwitch', { gate: this.gate });
     this.killSwitch.grantDisable(this.responderRole);
+    this.anomalyMonitor = new AnomalyMonitor(this, 'Anomalies', { auditLog: this.auditLog, rules: props.anomalyRules, alarmTopic: props.anomalyTopic, killSwitch: this.killSwitch });
     this.rotation = new RotationSchedule(this, 'Rotation', { broker, every: props.rotateEvery, credentials: [...props.rotatedCredentials ?? [], ...props.residency?.rotatedCredentials ?? []], alarmTopic: props.rotationAlarmTopic ?? props.auditAlarmTopic });
     this.rotation.grantRotateLeaked(this.responderRole);
     if (props.residency) this.modelGateway = new ModelGateway(this, 'ModelGateway', { boundary: props.residency, broker });

@@ -222,6 +222,10 @@ export class AgentIdentity extends AgentIdentityBase {
       if (this.card._card.request['trusted-from'] === 'trigger' && !this._triggered) {
         Annotations.of(this).addWarningV2('cdk-agent-controls:NoTrigger', `the card of ${this.agentName} takes what was asked from a trigger, and none may ask it here; call grantTrigger, or every effect with a sink is held`);
       }
+      const watched = app.anomalies(controlsName);
+      for (const { 'found-by': foundBy } of watched ? this.card._card['failure-modes'] : []) {
+        if (foundBy.anomaly !== undefined && !watched?.includes(foundBy.anomaly)) refuse('AnomalyUnknown', `the card of ${this.agentName} relies on the anomaly ${foundBy.anomaly}, and the monitor watches for ${watched?.join(', ') ?? ''}; name one of these, or add the rule`);
+      }
       const providers = app.gateway(controlsName)?.providers;
       for (const name of providers ? this.card._card.models.filter((model) => !providers.includes(model)) : []) refuse('ProviderUnknown', `the card of ${this.agentName} names the model provider ${name}, and the residency policy does not: it has ${providers?.join(', ') ?? ''}; correct models`);
       const { rules } = compiled;

@@ -6,7 +6,7 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import { markOwn } from '../access/own';
 import { anchored } from '../audit/anchored';
-import { KEEPER_ROUTES } from '../audit/audit-keeper';
+import { EVIDENCE_ROUTE, KEEPER_ROUTES } from '../audit/audit-keeper';
 import { invokeArn } from '../gate/api-route';
 import { IToolGate } from '../gate/tool-gate';
 import { HandlerFunction, handlerCode } from '../handler/handler-function';
@@ -78,6 +78,7 @@ export class OperatorRole extends Resource {
       // The command line finds the log by the name of the control plane.
       this.role.addToPolicy(new iam.PolicyStatement({ actions: ['ssm:GetParameter'], resources: [this.stack.formatArn({ service: 'ssm', resource: 'parameter', resourceName: `${controls}/*` })] }));
     }
+    if (duty === OperatorDuty.AUDITOR) mayInvoke(route(EVIDENCE_ROUTE[1], EVIDENCE_ROUTE[2]));
     if (duty === OperatorDuty.APPROVER || duty === OperatorDuty.BREAK_GLASS) mayInvoke(route('POST', '/approvals/*/verdict'), route('GET', '/approvals'), route('GET', '/approvals/*'));
     if (duty === OperatorDuty.PRIVACY) mayInvoke(...KEEPER_ROUTES.map(([, method, path]) => route(method, path)));
     if (duty === OperatorDuty.RESPONDER) mayInvoke(...[...ROLLBACK_ROUTES, ...KILL_ROUTES, ...ROTATION_ROUTES].map(([method, path]) => route(method, path)));

@@ -6,7 +6,7 @@ import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
 import { anchored } from '../audit/anchored';
-import { KEEPER_ROUTES } from '../audit/audit-keeper';
+import { EVIDENCE_ROUTE, KEEPER_ROUTES } from '../audit/audit-keeper';
 import { AuditLogTable, IAuditLogTable } from '../audit/audit-log-table';
 import { secretArnPattern } from '../database/access';
 import { CardApprover } from '../card/card-approver';
@@ -131,7 +131,7 @@ export class RunBroker extends Resource implements IRunBroker {
     addSignedRoute(this, 'StartRun', api.apiId, 'POST', '/agents/{agent}/runs', broker.function);
     addSignedRoute(this, 'Ask', api.apiId, 'POST', '/agents/{agent}/requests', broker.function);
     if (props.auditLog instanceof AuditLogTable) {
-      for (const [id, method, path] of KEEPER_ROUTES) addSignedRoute(this, id, api.apiId, method, path, props.auditLog._keeper);
+      for (const [id, method, path] of [...KEEPER_ROUTES, EVIDENCE_ROUTE]) addSignedRoute(this, id, api.apiId, method, path, props.auditLog._keeper);
     }
     const signers = [...(props.cardApprovers ?? []).map((of) => ({ name: of.approverName, publicKey: of.publicKey, security: true })), ...(props.standingApprovers ?? []).map((of) => ({ name: of.approverName, publicKey: of.publicKey, security: false }))];
     const twice = signers.find((signer, index) => signers.findIndex((other) => other.name === signer.name || other.publicKey.trim() === signer.publicKey.trim()) !== index);

@@ -59,7 +59,7 @@ export class KillSwitch extends Resource implements IKillSwitch {
     kill.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['states:StopExecution'], resources: [this.stack.formatArn({ service: 'states', resource: 'execution', resourceName: `${handlerName(controls, 'hold-window')}:*`, arnFormat: ArnFormat.COLON_RESOURCE_NAME })] }));
     kill.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: [invokeArn(this, broker.apiId, 'POST', '/agents/*/probe')] }));
     addSignedRoute(this, 'Probe', broker.apiId, 'POST', '/agents/{agent}/probe', broker._function);
-    for (const [route, method, path] of [['Agents', 'GET', '/agents'], ['Disable', 'POST', '/agents/{agent}/disable'], ['Stop', 'GET', '/agents/{agent}/stop'], ['Enable', 'POST', '/agents/{agent}/enable']] as const) {
+    for (const [route, method, path] of [['Agents', 'GET', '/agents'], ['Disable', 'POST', '/agents/{agent}/disable'], ['Stop', 'GET', '/agents/{agent}/stop'], ['Enable', 'POST', '/agents/{agent}/enable'], ['Hold', 'POST', '/agents/{agent}/hold'], ['Release', 'POST', '/agents/{agent}/release']] as const) {
       addSignedRoute(this, route, broker.apiId, method, path, kill.function);
     }
   }
@@ -94,7 +94,7 @@ export class KillSwitch extends Resource implements IKillSwitch {
       const trigger = new HandlerFunction(this, 'Trigger', {
         functionName: handlerName(broker.auditLog.database.controlsName, 'kill-trigger'), code: handlerCode('kill-trigger'), description: 'Stops the agents that events name', timeout: Duration.minutes(2), environment: { API_URL: broker.url },
       });
-      trigger.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: KILL_ROUTES.filter(([, path]) => !path.endsWith('/enable')).map(([method, path]) => invokeArn(this, broker.apiId, method, path)) }));
+      trigger.role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['execute-api:Invoke'], resources: KILL_ROUTES.filter(([, path]) => !/\/(enable|hold|release)$/.test(path)).map(([method, path]) => invokeArn(this, broker.apiId, method, path)) }));
       this.trigger = trigger.function;
     }
     return this.trigger;

@@ -45,6 +45,7 @@ export class AppIndex {
   private readonly planes = new Set<string>();
   private readonly agents = new Map<string, string[]>();
   private readonly vouched = new Set<CfnResource>();
+  private readonly rules = new Map<string, readonly string[]>();
   private readonly gateways = new Map<string, GatewayEntry>();
   private readonly duties = new Map<string, DutySecret[]>();
   private readonly onDuty = new Map<string, (secret: DutySecret) => void>();
@@ -68,6 +69,12 @@ export class AppIndex {
   public addGateway(controlsName: string, gateway: GatewayEntry): void { this.gateways.set(controlsName, gateway); }
 
   public gateway(controlsName: string): GatewayEntry | undefined { return this.gateways.get(controlsName); }
+
+  /** Names of what a monitor watches for. */
+  public addRules(controlsName: string, names: readonly string[]): void { this.rules.set(controlsName, names); }
+
+  /** What is watched for, if this app makes the monitor. */
+  public anomalies(controlsName: string): readonly string[] | undefined { return this.rules.get(controlsName); }
 
   /** A login of the control plane's own, for whatever looks after all of them, whichever is made first. */
   public addDuty(controlsName: string, secret: DutySecret): void {

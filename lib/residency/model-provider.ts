@@ -15,6 +15,18 @@ export interface ProviderTerms {
   readonly retentionDays: number;
 }
 
+/** Who looked at the company behind a model, and whom to call there. */
+export interface VendorReview {
+  /** Who reviewed its security. */
+  readonly reviewedBy: string;
+  /** Last day on which the review counts, `YYYY-MM-DD`; synth warns when it is over. */
+  readonly reviewUntil: string;
+  /** Companies that it hands data on to. @default - none */
+  readonly subProcessors?: string[];
+  /** Whom to call when something goes wrong: an address, a number, a page. */
+  readonly escalation: string;
+}
+
 /** Options of a Bedrock model. */
 export interface BedrockProviderProps {
   /** Name that cards use. */
@@ -31,6 +43,8 @@ export interface BedrockProviderProps {
   readonly uncleared?: UnclearedData[];
   /** Its terms, for the page. @default - the page says that nobody has noted any */
   readonly terms?: ProviderTerms;
+  /** Who reviewed the company. @default - the evidence says that nobody has */
+  readonly vendorReview?: VendorReview;
 }
 
 /** Options of an HTTPS provider. */
@@ -55,6 +69,8 @@ export interface HttpProviderProps {
   readonly uncleared?: UnclearedData[];
   /** Its terms, for the page. @default - the page says that nobody has noted any */
   readonly terms?: ProviderTerms;
+  /** Who reviewed the company. @default - the evidence says that nobody has */
+  readonly vendorReview?: VendorReview;
 }
 
 /** A company that runs models, where it runs them, and which data it may see. */

@@ -8,6 +8,7 @@ import { ControlsError, shown } from '../scope/controls-error';
 import { EVERYWHERE, isInferenceProfile, ProviderPolicy, ResidencyPolicy, Uncleared, unseen } from '../scope/residency';
 import { residencyPage } from '../scope/residency-page';
 import { deniesOutside, endpointPolicy, serviceControlPolicy } from '../scope/residency-policies';
+import { checkedVendor, isReviewOver, Vendor } from '../scope/vendor';
 import { DataClass } from './data-class';
 import { BedrockProviderProps, HttpProviderProps, ModelProvider, UnclearedData } from './model-provider';
 
@@ -120,7 +121,7 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
     const outside = [...new Set([region, ...processesIn])].filter((destination) => !this.regions.includes(destination));
     const needsIt = clearedFor.filter((name) => name !== DataClass.PUBLIC.className);
     if (outside.length > 0 && needsIt.length > 0) fail('ProviderOutside', `${providerName}: ${modelId} processes in ${outside.join(', ')}, outside of ${this.regions.join(', ')}, and is cleared for ${needsIt.join(', ')}; clear it for public data alone, or take a model that stays inside`);
-    return { name: named(providerName, fail), kind: 'bedrock', company: 'Amazon Web Services', models: [modelId], clearedFor, processesIn, region, ...(foundationModelId === undefined ? {} : { foundationModel: foundationModelId }), ...(terms ? { terms: checkedTerms(providerName, terms, fail) } : {}) };
+    return { name: named(providerName, fail), kind: 'bedrock', company: 'Amazon Web Services', models: [modelId], clearedFor, processesIn, region, ...(foundationModelId === undefined ? {} : { foundationModel: foundationModelId }), ...(terms ? { terms: checkedTerms(providerName, terms, fail) } : {}), ...this.vendor(props, 'Amazon Web Services') };
   }
 
   private http(props: HttpProviderProps, fail: (code: string, sentence: string) => never): ProviderPolicy {
@@ -128,7 +129,15 @@ export class ResidencyBoundary extends Resource implements IResidencyBoundary {
     const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
     if (url?.protocol !== 'https:' || url.search !== '' || url.hash !== '' || url.username !== '') fail('AddressInvalid', `${providerName}: baseUrl must be an https address without query or user, written out, got ${shown(baseUrl)}; correct it`);
     if (modelIds.length === 0) fail('ModelUnknown', `${providerName}: no model is named; name what may be asked for under modelIds`);
-    return { name: named(providerName, fail), kind: 'openai', company: props.company ?? (url).hostname, models: modelIds, clearedFor: cleared(providerName, props.clearedFor, fail), processesIn, baseUrl: baseUrl.replace(/\/$/, ''), ...(terms ? { terms: checkedTerms(providerName, terms, fail) } : {}) };
+    return { name: named(providerName, fail), kind: 'openai', company: props.company ?? (url).hostname, models: modelIds, clearedFor: cleared(providerName, props.clearedFor, fail), processesIn, baseUrl: baseUrl.replace(/\/$/, ''), ...(terms ? { terms: checkedTerms(providerName, terms, fail) } : {}), ...this.vendor(props, props.company ?? url.hostname) };
+  }
+
+  /** What the page and the evidence say of the company. */
+  private vendor({ providerName, vendorReview: review, clearedFor }: BedrockProviderProps | HttpProviderProps, name: string): { vendor?: Vendor } {
+    if (!review) return {};
+    const vendor = checkedVendor(providerName, { name, dataClasses: clearedFor.map(({ className }) => className), subProcessors: review.subProcessors ?? [], review: { by: review.reviewedBy, until: review.reviewUntil }, escalation: review.escalation });
+    if (isReviewOver(vendor, new Date().toISOString().slice(0, 10))) Annotations.of(this).addWarningV2('cdk-agent-controls:VendorReviewOver', `the provider ${providerName} is ${name}, whose review by ${review.reviewedBy} counted until ${review.reviewUntil}; review it again, and give the new day`);
+    return { vendor };
   }
 
   /** Whatever keeps data outside the regions, or where nobody knows. */

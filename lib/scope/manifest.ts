@@ -1,4 +1,5 @@
 import { canonicalJson, sha256Hex } from './canonical-json';
+import type { Vendor } from './vendor';
 
 /** What an action says of itself, as data: made from `defineAction` or written by hand, pinned by digest. */
 export interface Manifest {
@@ -22,6 +23,8 @@ export interface Manifest {
   readonly idempotent?: boolean;
   /** How it is undone; absent on a read. */
   readonly reverse?: ReverseManifest;
+  /** Company that it hands data to; absent where it stays in our own systems. */
+  readonly vendor?: Vendor;
   /** Columns it reads with the agent's login, as `table.column`. */
   readonly reads?: readonly string[];
   /** Columns it writes with the agent's login, as `table.column`. */

@@ -47,13 +47,16 @@ export const agentPolicyName = (controls: string): string => `${controls}-agent-
 export const RUN_ROUTES = [['POST', '/calls'], ['GET', '/holds/*'], ['GET', '/tools'], ['POST', '/mcp'], ['GET', '/openapi.json']] as const;
 
 /** Routes by which agents are stopped, and brought back. */
-export const KILL_ROUTES = [['GET', '/agents'], ['POST', '/agents/*/disable'], ['GET', '/agents/*/stop'], ['POST', '/agents/*/enable']] as const;
+export const KILL_ROUTES = [['GET', '/agents'], ['POST', '/agents/*/disable'], ['GET', '/agents/*/stop'], ['POST', '/agents/*/enable'], ['POST', '/agents/*/hold'], ['POST', '/agents/*/release']] as const;
 
 /** Route by which people replace a credential. */
 export const ROTATION_ROUTES = [['POST', '/rotations']] as const;
 
 /** Event on the control plane's own bus that says that a credential leaked: `detail.credential` and `detail.reason`. */
 export const LEAK_EVENT = { source: 'agent-controls.leak', detailType: 'credential leaked' } as const;
+
+/** Event on the control plane's own bus that has an agent stopped: `detail.agent` and `detail.reason`. */
+export const STOP_EVENT = { source: 'agent-controls.anomaly', detailType: 'agent to stop' } as const;
 
 /** Routes that a responder may call. */
 export const ROLLBACK_ROUTES = [['POST', '/rollbacks'], ['GET', '/rollbacks/*'], ['POST', '/rollbacks/*/reversals/*'], ['POST', '/decisions/*/outcome']] as const;

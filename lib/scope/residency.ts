@@ -1,5 +1,7 @@
 /** Which data may be where, and which model provider may see it: what boundary, gateway, page and denies are made of. Pure. */
 
+import type { Vendor } from './vendor';
+
 /** Classes that are known by name. Another name is as restricted as `sensitive-pii` until a provider is cleared for it. */
 export const DATA_CLASSES = ['public', 'business', 'contact', 'contract', 'payment', 'health', 'sensitive-pii', 'secret'] as const;
 
@@ -26,6 +28,8 @@ export interface ProviderPolicy {
   /** Base URL; of the others. */
   readonly baseUrl?: string;
   readonly terms?: Terms;
+  /** Who reviewed the company, and whom to call there. */
+  readonly vendor?: Vendor;
   /** What happens to classes that this one may not see, where it is not what the policy says. */
   readonly uncleared?: Readonly<Record<string, Uncleared>>;
 }

@@ -42,7 +42,7 @@ beforeAll(async () => {
     const agent = controls.addAgent(agentName, { card: ScopeCard.fromObject({
       agent: agentName, purpose: 'Tells people what they asked about.', owners: { product: 'p@example.com', security: 's@example.com', 'on-call': 'o' }, 'review-by': '2099-12-31', request: { 'trusted-from': 'compute' },
       'data-inputs': [{ system: 's', classes: ['business'] }], models: ['m'], environments: { dev: { data: 'synthetic' } }, scopes: [{ scope: 'scope://a.tell.all', call: ['tell', 'pay', 'pay_blindly'].map((action) => ({ action, approval: { tier, approvers: ['leads'] } })) }],
-      'failure-modes': [{ bad: 'It tells lies.', 'found-by': { anomaly: 'lies' } }], retention: { inputs: { months: 13 } },
+      'failure-modes': [{ bad: 'It tells lies.', 'found-by': { anomaly: 'new-behaviour' } }], retention: { inputs: { months: 13 } },
     }) });
     agent.grantStartRun(new iam.Role(stack, `${agentName}-bot`, { roleName: `${agentName}-bot`, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
   }

@@ -33,7 +33,7 @@ beforeAll(async () => {
   const agent = controls.addAgent('teller', { card: ScopeCard.fromObject({
     agent: 'teller', purpose: 'Tells people what they asked about.', owners: { product: 'p@example.com', security: 's@example.com', 'on-call': 'o' }, 'review-by': '2099-12-31', request: { 'trusted-from': 'compute' }, 'data-inputs': [{ system: 's', classes: ['business'] }], models: ['thinker'],
     environments: { dev: { data: 'synthetic' } }, scopes: [{ scope: 'scope://a.tell.all', read: [{ table: 'people', columns: ['id', 'diagnosis'] }], call: [{ action: 'tell', approval: { tier: 'verify', approvers: ['leads'] } }] }],
-    'failure-modes': [{ bad: 'It tells lies.', 'found-by': { anomaly: 'lies' } }], retention: { inputs: { months: 13 } },
+    'failure-modes': [{ bad: 'It tells lies.', 'found-by': { anomaly: 'new-behaviour' } }], retention: { inputs: { months: 13 } },
   }) });
   withProgram(stack, agent);
   local = await startApp(folder, app, [join(folder, 'seed.sql')]);

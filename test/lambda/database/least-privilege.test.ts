@@ -13,8 +13,8 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   expiry: ['hold.attend', 'hold.expire', 'hold.open', 'hold.told'],
   append: ['audit.append'],
   auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],
-  keeper: ['audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],
-  kill: ['controls.ask_back', 'controls.bring_back', 'controls.end_logins', 'controls.end_waiting', 'controls.left_of', 'controls.record_disabled', 'controls.record_stop', 'controls.stop', 'controls.stoppable'],
+  keeper: ['anomaly.look', 'anomaly.told', 'audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.record_evidence', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],
+  kill: ['controls.ask_back', 'controls.bring_back', 'controls.end_logins', 'controls.end_waiting', 'controls.left_of', 'controls.record_disabled', 'controls.record_stop', 'controls.set_caution', 'controls.stop', 'controls.stoppable'],
   gateway: ['gate.begin_model', 'gate.end_model', 'gate.model_goes_on', 'gate.model_policy', 'gate.model_result', 'gate.open_model', 'gate.refuse_model'],
   rotate: ['controls.advance_rotation', 'controls.claim_rotation', 'controls.look_rotation', 'controls.record_failure', 'controls.record_leak', 'controls.set_rotated'],
   rollback: ['undo.commit', 'undo.plan', 'undo.progress', 'undo.resolve', 'undo.resolve_call'],
@@ -30,15 +30,15 @@ beforeAll(async () => {
 describe.each(DUTIES)('the login of the %s', (duty) => {
   it('may execute its own functions and no other', async () => {
     const { rows } = await db.as(duty).query<{ name: string }>(`select n.nspname || '.' || p.proname as name from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'undo') and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') order by 1`);
+      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'undo', 'anomaly') and has_schema_privilege(n.oid, 'usage') and has_function_privilege(p.oid, 'execute') order by 1`);
     expect(rows.map(({ name }) => name)).toEqual(MAY[duty]);
   });
 
   it('may touch no table, but for the auditor, who reads', async () => {
     const { rows } = await db.as(duty).query<{ name: string; rights: string }>(`select c.oid::regclass::text as name, string_agg(r, ',' order by r) as rights from pg_class c join pg_namespace n on n.oid = c.relnamespace,
       unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) r
-      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'undo', 'public') and c.relkind in ('r', 'p', 'v') and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, r) group by 1`);
-    expect(rows.map(({ name, rights }) => `${name}: ${rights}`).sort()).toEqual(duty === 'auditor' ? ['audit.card: select', 'audit.checkpoint: select', 'audit.decision: select', 'audit.dropped: select', 'audit.entry: select', 'audit.head: select', 'audit.log: select', 'audit.payload: select', 'audit.signer: select'] : []);
+      where n.nspname in ('controls', 'audit', 'gate', 'hold', 'undo', 'anomaly', 'public') and c.relkind in ('r', 'p', 'v') and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, r) group by 1`);
+    expect(rows.map(({ name, rights }) => `${name}: ${rights}`).sort()).toEqual(duty === 'auditor' ? ['audit.action: select', 'audit.agent: select', 'audit.card: select', 'audit.checkpoint: select', 'audit.decision: select', 'audit.dropped: select', 'audit.entry: select', 'audit.head: select', 'audit.log: select', 'audit.payload: select', 'audit.residency: select', 'audit.signer: select'] : []);
   });
 
   it('owns nothing and makes nothing', async () => {

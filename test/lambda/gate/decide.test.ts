@@ -132,6 +132,28 @@ describe('what Cedar is shown', () => {
   });
 });
 
+describe('what Cedar answered', () => {
+  const RULES = { [RULE]: 'permit (principal == Agent::"outreach-closer", action, resource) when { context.parameters["to"] like "*@example.com" };' };
+  const fresh = (): PolicySet => new PolicySet(`kept-${(version += 1)}`, { ...compile({ card: card(), environment: 'dev', manifests: ALL, tiers: DEFAULT_TIERS }), policies: RULES });
+  const ask = (set: PolicySet, to: unknown, agent = 'outreach-closer'): number => set.permitting({ agent, action: 'send_email', parameters: { ...MAIL, to }, columns: [] }).length;
+
+  it('is the same when it is asked again, and another for another value or another agent', () => {
+    const set = fresh();
+    for (let round = 0; round < 3; round += 1) {
+      expect([ask(set, 'ada@example.com'), ask(set, 'eve@evil.example'), ask(set, 'ada@example.com', 'refunder'), ask(set, ['ada@example.com']), ask(set, null)]).toEqual([1, 0, 0, 0, 0]);
+    }
+  });
+
+  it('is forgotten before it grows, and no long question is kept', () => {
+    const set = fresh();
+    for (let each = 0; each < 2_500; each += 1) ask(set, `${each}@example.com`);
+    expect(ask(set, `${'a'.repeat(2_000)}@example.com`)).toBe(1);
+    const kept = [...(set as unknown as { asked: ReadonlyMap<string, { answers: ReadonlyMap<string, unknown> }> }).asked.values()].map(({ answers }) => answers.size);
+    expect(Math.max(...kept)).toBeLessThanOrEqual(1_000);
+    expect([ask(set, '7@example.com'), ask(set, '7@evil.example')]).toEqual([1, 0]);
+  });
+});
+
 describe('two scopes that overlap', () => {
   const overlapping = (a: string[], b: string[]): PolicySet => policies(card((of) => { of.scopes[0].call = [{ action: 'update_tier', approval: { tier: 'human', approvers: a } }, { action: 'update_tier', approval: { tier: 'human', approvers: b } }]; }));
   const call = { action: 'update_tier', parameters: { customer_id: 'C_1', tier: 'free' } };

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { contactsIn, holds, phrasesOf } from '../../../lambda/provenance/free-text';
 
@@ -37,6 +38,14 @@ describe('free text', () => {
     const began = Date.now();
     contactsIn(text);
     expect(Date.now() - began).toBeLessThan(400);
+  });
+
+  it('in printable ASCII, which is read on a short way, leads where it leads on the long one', () => {
+    const parts = fc.constantFrom('evil.com', 'www.evil.com', 'http://a.b/c', 'eve@evil.com', 'evil', ' dot ', 'com', '.', ' . ', '. ', '-', ' dash ', '0xab', 'bc1q', 'GB29NWBK60161331926819', 'gb29 nwbk 6016 1331 9268 19', '+44 20 7946 0000', '192.0.2.7', '::1', '\\\\host\\share', 'tel:', '\n', '\t', ' ', 'e v i l', '[', ']', '<b>', '%2e', '&#46;', '*', '7', '2026-05-01', '12.50');
+    fc.assert(fc.property(fc.array(fc.oneof(parts, fc.string({ unit: 'binary-ascii', maxLength: 4 })), { maxLength: 14 }), (pieces) => {
+      const text = pieces.join('');
+      expect(found(text)).toEqual(found(`${text}\u200b`)); // something that nobody sees, and that goes the long way
+    }), { numRuns: 2_000 });
   });
 
   it('is a quotation from six words in a row on', () => {

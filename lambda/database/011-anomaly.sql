@@ -1,0 +1,243 @@
+-- What agents usually do, and what is unusual: compared each time the keeper is awake. Findings are entries; what is kept here is what a look at a
+-- month would otherwise have to read again.
+
+create schema anomaly;
+
+-- What an agent did of one action in one hour.
+create table anomaly.hour (agent text not null, hour timestamptz not null, action text not null, calls int not null, primary key (agent, hour, action));
+
+-- Money that an action of an agent moved on one day, UTC.
+create table anomaly.amount (agent text not null, day date not null, action text not null, currency text not null, total numeric not null, primary key (agent, day, action, currency));
+
+-- What an agent has used: actions, their parameters, the columns of reads.
+create table anomaly.feature (agent text not null, feature text not null, first_at timestamptz not null, primary key (agent, feature));
+
+-- Up to which hour it was counted, and until when it was looked at. One row; whoever locks it is the only one at it.
+create table anomaly.progress (counted timestamptz not null, looked timestamptz not null);
+
+insert into anomaly.progress values ('-infinity', '-infinity');
+
+-- Findings, until everybody was told.
+create table anomaly.finding (
+  finding_id uuid primary key, rule text not null, agent text, subject text not null, response text not null, at timestamptz not null, told boolean not null default false, facts text not null
+);
+
+create index on anomaly.finding (rule, agent, subject, at);
+
+-- Agents of whom every write waits for people.
+create table controls.caution (agent text primary key references controls.agent, finding uuid, person text, at timestamptz not null);
+
+-- What one entry says an agent did that counts towards a burst of a kind; `subject` is who is counted. What undoes an agent's calls is no doing of it.
+create function anomaly.events(p_rule text, p_from timestamptz) returns table (agent text, subject text, at timestamptz, decision_id uuid, breaks boolean) language plpgsql stable as $$
+begin
+  case p_rule
+    when 'bulk-writes' then return query select e.agent, e.agent, e.at, e.decision_id, false from audit.entry e
+      where e.kind = 'call.outcome' and e.outcome = 'executed' and e.at >= p_from and e.agent is not null and e.run_id not like 'rollback-%' and e.facts::json ->> 'effect' = 'write';
+    when 'repeated-failures' then return query select e.agent, e.agent, e.at, e.decision_id, false from audit.entry e
+      where e.agent is not null and e.at >= p_from and (e.run_id is null or e.run_id not like 'rollback-%') and ((e.kind = 'call.intent' and e.outcome = 'deny') or (e.kind = 'call.outcome' and e.outcome in ('failed', 'refused')) or e.kind = 'run.refused');
+    when 'rubber-stamp' then return query select e.agent, e.approver, e.at, e.decision_id, e.kind = 'hold.rejected' from audit.entry e
+      where e.kind in ('hold.approved', 'hold.seconded', 'hold.rejected') and e.approver is not null and e.approver not like 'verifier:%' and e.at >= p_from;
+    -- Sessions that go on after what they were made from was ended: stopped, or answered as a leak.
+    when 'replaced-credential' then return query select coalesce(e.agent, r.agent), coalesce(e.agent, r.agent), e.at, e.decision_id, false from audit.entry e
+      left join controls.run r on e.kind = 'call.refused' and r.run_id = split_part(e.facts::json ->> 'principal', ':', 2)
+      where e.at >= p_from and coalesce(e.agent, r.agent) is not null and (e.kind = 'call.refused' or (e.kind = 'call.outcome' and e.outcome = 'refused' and audit.json_of(audit.output_of(e.head, e.seq)) ->> 'refused' in ('AgentDisabled', 'RunStopped'))
+        or (e.kind = 'call.intent' and e.outcome = 'deny' and e.facts::jsonb -> 'reasons' ?| array['AgentDisabled', 'RunStopped']));
+    else raise exception 'RuleUnknown: %', p_rule using errcode = '22023';
+  end case;
+end $$;
+
+-- What a rule has found of one agent, not yet judged by whether it was told already.
+create type anomaly.candidate as (agent text, subject text, value numeric, threshold numeric, since timestamptz, decisions uuid[], total int);
+
+-- More of one kind within a time than is usual: any stretch of that length that ends after the last look.
+create function anomaly.bursts(p_rule json, p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language sql stable as $$
+  with of as (select p_rule ->> 'rule' as rule, make_interval(secs => (p_rule ->> 'seconds')::int) as per, (p_rule ->> 'count')::int as most),
+    events as materialized (select v.* from of, lateral anomaly.events(of.rule, greatest(p_looked, p_now - interval '1 day') - of.per - interval '1 minute') v),
+    ends as (select e.*, count(*) over stretch as count, bool_or(e.breaks) over stretch as broken from events e window stretch as (partition by e.subject order by e.at range between make_interval(secs => (p_rule ->> 'seconds')::int) preceding and current row)),
+    worst as (select distinct on (subject) * from ends, of where at > p_looked - interval '1 minute' and count >= most and broken is not true order by subject, count desc, at desc)
+  select w.agent, w.subject, w.count, w.most, w.at - w.per, (select array_agg(d.decision_id) from (select b.decision_id from events b where b.subject = w.subject and b.at <= w.at and b.at > w.at - w.per and b.decision_id is not null order by b.at desc limit 20) d), w.count::int from worst w
+$$;
+
+-- Agents with a history that says something: active on so many days of the last four weeks, under the card that they have now.
+create function anomaly.known(p_now timestamptz, p_days int) returns table (agent text, days int) language sql stable as $$
+  select a.name, h.days::int from controls.agent a join controls.scope s on s.agent = a.name and s.card_digest = a.card_digest and s.environment = a.environment
+    cross join lateral (select count(distinct (h.hour at time zone 'UTC')::date) as days from anomaly.hour h where h.agent = a.name and h.hour >= p_now - interval '28 days') h
+  where not a.removed and h.days >= p_days and s.registered_at <= p_now - make_interval(days => p_days)
+$$;
+
+-- Calls since a time, as they are counted.
+create function anomaly.calls(p_from timestamptz) returns table (agent text, action text, at timestamptz, decision_id uuid) language sql stable as $$
+  select e.agent, e.action, e.at, e.decision_id from audit.entry e where e.kind = 'call.intent' and e.at >= p_from and e.agent is not null and e.action is not null and e.run_id not like 'rollback-%'
+$$;
+
+-- Work at hours, of working days or of weekends, in which the agent hardly ever works.
+create function anomaly.unusual_hours(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
+  with now as (select extract(hour from p_now at time zone 'UTC')::int as hour, extract(isodow from p_now at time zone 'UTC') > 5 as weekend),
+    k as materialized (select * from anomaly.known(p_now, 14)),
+    usual as (select k.agent, sum(h.calls) as all_calls, coalesce(sum(h.calls) filter (where (extract(isodow from h.hour at time zone 'UTC') > 5) = now.weekend and (extract(hour from h.hour at time zone 'UTC')::int - now.hour + 25) % 24 <= 2), 0) as here
+      from now, k join anomaly.hour h on h.agent = k.agent and h.hour >= p_now - interval '28 days' and h.hour < date_trunc('hour', p_now) - interval '1 hour' group by k.agent),
+    recent as (select agent, count(*) as calls, (array_agg(decision_id order by at desc))[1:20] as decisions, min(at) as since from anomaly.calls(p_now - interval '1 hour') group by agent)
+  select u.agent, to_char(now.hour, 'fm00') || case when now.weekend then '-weekend' else '-weekday' end, r.calls, (p_rule ->> 'calls')::int, r.since, r.decisions, r.calls::int
+  from now, usual u join recent r using (agent) where u.all_calls >= 100 and r.calls >= (p_rule ->> 'calls')::int and u.here < u.all_calls * (p_rule ->> 'share')::numeric
+$$;
+
+-- Many times the calls of a busy hour.
+create function anomaly.rate_spikes(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
+  with busy as (select k.agent, percentile_disc(0.95) within group (order by h.calls) as calls from anomaly.known(p_now, 7) k join (select agent, hour, sum(calls) as calls from anomaly.hour where hour >= p_now - interval '28 days' group by 1, 2) h on h.agent = k.agent group by 1),
+    recent as (select agent, count(*) as calls, (array_agg(decision_id order by at desc))[1:20] as decisions, min(at) as since from anomaly.calls(p_now - interval '1 hour') group by agent)
+  select r.agent, 'calls', r.calls, greatest(b.calls * (p_rule ->> 'times')::numeric, (p_rule ->> 'calls')::int), r.since, r.decisions, r.calls::int
+  from recent r join busy b using (agent) where r.calls > greatest(b.calls * (p_rule ->> 'times')::numeric, (p_rule ->> 'calls')::int)
+$$;
+
+-- Money that calls moved since a time.
+create function anomaly.amounts(p_from timestamptz) returns table (agent text, action text, currency text, units numeric, at timestamptz, decision_id uuid) language sql stable as $$
+  select c.agent, c.action, m.value ->> 'currency', (m.value ->> 'minorUnits')::numeric, e.at, e.decision_id
+  from audit.entry e join gate.call c using (decision_id) cross join lateral json_each(c.parameters::json) m
+  where e.kind = 'call.outcome' and e.outcome = 'executed' and e.at >= p_from and e.run_id not like 'rollback-%' and json_typeof(m.value) = 'object' and m.value ->> 'currency' ~ '^[A-Z]{3}$' and m.value ->> 'minorUnits' ~ '^-?\d{1,16}$'
+$$;
+
+-- Many times the money of an expensive day.
+create function anomaly.sum_spikes(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
+  with usual as (select a.agent, a.action, a.currency, percentile_disc(0.9) within group (order by a.total) as total from anomaly.known(p_now, 7) k join anomaly.amount a on a.agent = k.agent
+      where a.day >= (p_now at time zone 'UTC')::date - 28 and a.day < (p_now at time zone 'UTC')::date group by 1, 2, 3 having count(*) >= 7),
+    today as (select agent, action, currency, sum(units) as total, (array_agg(decision_id order by at desc))[1:20] as decisions, count(*) as calls, min(at) as since from anomaly.amounts(date_trunc('day', p_now, 'UTC')) group by 1, 2, 3)
+  select t.agent, t.action || ':' || t.currency, t.total, u.total * (p_rule ->> 'times')::numeric, t.since, t.decisions, t.calls::int
+  from today t join usual u using (agent, action, currency) where t.total > u.total * (p_rule ->> 'times')::numeric
+$$;
+
+-- What calls use: the action, its parameters, and of a read the columns.
+create function anomaly.features(p_from timestamptz, p_until timestamptz) returns table (agent text, feature text, at timestamptz, decision_id uuid) language sql stable as $$
+  select c.agent, f.feature, c.at, c.decision_id from gate.call c cross join lateral (
+    select c.action as feature
+    union all select c.action || '(' || k || ')' from json_object_keys(c.parameters::json) k where exists (select from controls.action a where a.name = c.action)
+    union all select c.action || '.' || column_name from json_array_elements_text(case when json_typeof(c.parameters::json -> 'columns') = 'array' then c.parameters::json -> 'columns' else '[]' end) column_name where not exists (select from controls.action a where a.name = c.action)
+    union all select c.action || '.' || k from json_object_keys(case when json_typeof(c.parameters::json -> 'where') = 'object' then c.parameters::json -> 'where' else '{}' end) k where not exists (select from controls.action a where a.name = c.action)) f
+  where c.at >= p_from and c.at < p_until and c.verdict <> 'deny' and c.run_id not like 'rollback-%'
+$$;
+
+-- Actions, parameters and columns that the agent never used, in whatever it was let do since the last look.
+create function anomaly.new_behaviour(p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language sql stable as $$
+  select f.agent, f.feature, count(*), 0, min(f.at), (array_agg(f.decision_id order by f.at desc))[1:20], count(*)::int
+  from anomaly.known(p_now, 14) k join anomaly.features(greatest(p_looked, p_now - interval '1 day') - interval '1 minute', 'infinity') f on f.agent = k.agent
+  where not exists (select from anomaly.feature o where o.agent = f.agent and o.feature = f.feature) group by 1, 2
+$$;
+
+-- A week in which the shares of the actions are others than in the three before: half of the sum of what each went up or down.
+create function anomaly.drift(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
+  with mix as (select k.agent, h.action, coalesce(sum(h.calls) filter (where h.hour >= p_now - interval '7 days'), 0) as now, coalesce(sum(h.calls) filter (where h.hour < p_now - interval '7 days'), 0) as before
+      from anomaly.known(p_now, 21) k join anomaly.hour h on h.agent = k.agent and h.hour >= p_now - interval '28 days' group by 1, 2),
+    whole as (select agent, sum(now) as now, sum(before) as before from mix group by 1 having sum(now) >= (p_rule ->> 'calls')::int and sum(before) >= (p_rule ->> 'calls')::int)
+  select m.agent, 'mix', round(sum(abs(m.now / w.now - m.before / w.before)) / 2, 3), (p_rule ->> 'share')::numeric, p_now - interval '7 days', '{}'::uuid[], max(w.now)::int
+  from mix m join whole w using (agent) group by 1 having sum(abs(m.now / w.now - m.before / w.before)) / 2 >= (p_rule ->> 'share')::numeric
+$$;
+
+-- People who have answered so much in four weeks, refused nothing, and half of it faster than it can be read.
+create function anomaly.never_rejects(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
+  select (array_agg(v.agent order by v.at desc))[1], v.approver, count(*), (p_rule ->> 'count')::int, min(v.at), (array_agg(v.decision_id order by v.at desc))[1:20], count(*)::int
+  from (select e.agent, e.approver, e.kind, e.at, e.decision_id, extract(epoch from e.at - i.at) as seconds from audit.entry e join lateral (select i.at from audit.entry i where i.decision_id = e.decision_id and i.kind = 'call.intent' limit 1) i on true
+    where e.kind in ('hold.approved', 'hold.seconded', 'hold.rejected') and e.approver is not null and e.approver not like 'verifier:%' and e.at >= p_now - interval '28 days') v
+  group by v.approver having count(*) >= (p_rule ->> 'count')::int and count(*) filter (where v.kind = 'hold.rejected') = 0 and percentile_disc(0.5) within group (order by v.seconds) < (p_rule ->> 'seconds')::int
+$$;
+
+create function anomaly.candidates(p_rule json, p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language plpgsql stable as $$
+begin
+  case p_rule ->> 'rule'
+    when 'bulk-writes', 'repeated-failures', 'rubber-stamp', 'replaced-credential' then return query select * from anomaly.bursts(p_rule, p_now, p_looked);
+    when 'unusual-hours' then return query select * from anomaly.unusual_hours(p_rule, p_now);
+    when 'rate-spike' then return query select * from anomaly.rate_spikes(p_rule, p_now);
+    when 'sum-spike' then return query select * from anomaly.sum_spikes(p_rule, p_now);
+    when 'new-behaviour' then return query select * from anomaly.new_behaviour(p_now, p_looked);
+    when 'drift' then return query select * from anomaly.drift(p_rule, p_now);
+    when 'never-rejects' then return query select * from anomaly.never_rejects(p_rule, p_now);
+    else raise exception 'RuleUnknown: %', p_rule ->> 'rule' using errcode = '22023';
+  end case;
+end $$;
+
+-- Counts the hours that are over. A call of an hour may be committed some seconds after it; none is as late as this.
+create function anomaly.count_until(p_now timestamptz, p_counted timestamptz, p_until timestamptz) returns void language sql as $$
+  insert into anomaly.hour select agent, date_trunc('hour', at), action, count(*) from anomaly.calls(p_counted) where at < p_until group by 1, 2, 3
+    on conflict (agent, hour, action) do update set calls = anomaly.hour.calls + excluded.calls;
+  insert into anomaly.amount select agent, (at at time zone 'UTC')::date, action, currency, sum(units) from anomaly.amounts(p_counted) where at < p_until group by 1, 2, 3, 4
+    on conflict (agent, day, action, currency) do update set total = anomaly.amount.total + excluded.total;
+  insert into anomaly.feature select agent, feature, min(at) from anomaly.features(p_counted, p_until) group by 1, 2 on conflict do nothing;
+  delete from anomaly.hour where hour < p_now - interval '60 days';
+  delete from anomaly.amount where day < (p_now at time zone 'UTC')::date - 60;
+  delete from anomaly.finding where told and at < p_now - interval '60 days';
+$$;
+
+-- Looks at what was done since the last look, by rules `{rule, response, quietSeconds, agents, ...}`. Each finding is an entry with the rows it rests on; one of the same
+-- agent and subject is not told again within its quiet time. Answers every finding that nobody has been told of yet: whoever dies in between is asked again.
+create function anomaly.look(p_rules text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '3s' as $$
+declare
+  v_progress anomaly.progress;
+  v_now timestamptz := controls.now();
+  v_until timestamptz := date_trunc('hour', v_now - interval '5 minutes');
+  v_rule json;
+  v_found anomaly.candidate;
+  v_id uuid;
+  v_facts json;
+begin
+  select * into v_progress from anomaly.progress for update;
+  if v_until > v_progress.counted then
+    perform anomaly.count_until(v_now, greatest(v_progress.counted, date_trunc('hour', v_now - interval '28 days')), v_until);
+    update anomaly.progress set counted = v_until;
+  end if;
+  for v_rule in select value from json_array_elements(p_rules::json) loop
+    for v_found in select * from anomaly.candidates(v_rule, v_now, v_progress.looked) loop
+      continue when json_typeof(v_rule -> 'agents') = 'array' and not exists (select from json_array_elements_text(v_rule -> 'agents') a where a = v_found.agent);
+      continue when exists (select from anomaly.finding f where f.rule = v_rule ->> 'rule' and f.agent is not distinct from v_found.agent and f.subject = v_found.subject and f.at > v_now - make_interval(secs => (v_rule ->> 'quietSeconds')::int));
+      v_id := gen_random_uuid();
+      v_facts := json_build_object('finding', v_id, 'subject', v_found.subject, 'value', v_found.value, 'threshold', v_found.threshold, 'since', v_found.since, 'response', v_rule ->> 'response', 'total', v_found.total, 'decisions', coalesce(v_found.decisions, '{}'));
+      insert into anomaly.finding values (v_id, v_rule ->> 'rule', v_found.agent, v_found.subject, v_rule ->> 'response', v_now, false, v_facts::text);
+      perform audit.chain(json_build_array(json_build_object('kind', 'anomaly.found', 'agent', v_found.agent, 'outcome', v_rule ->> 'rule', 'facts', v_facts::text)));
+      if v_rule ->> 'response' = 'hold' and v_found.agent is not null then perform controls.be_cautious(v_found.agent, v_id, null); end if;
+    end loop;
+  end loop;
+  update anomaly.progress set looked = v_now;
+  return (select coalesce(json_agg(json_build_object('finding', finding_id, 'rule', rule, 'agent', agent, 'subject', subject, 'response', response, 'at', at) order by at), '[]') from anomaly.finding where not told);
+end $$;
+
+-- Notes that everybody was told of findings.
+create function anomaly.told(p_findings text) returns int language sql security definer set search_path = pg_catalog, pg_temp as $$
+  with told as (update anomaly.finding set told = true where finding_id in (select json_array_elements_text(p_findings::json)::uuid) and not told returning 1) select count(*)::int from told
+$$;
+
+-- From now on every write of an agent waits for people. Once is enough.
+create function controls.be_cautious(p_agent text, p_finding uuid, p_person text) returns boolean language plpgsql as $$
+begin
+  insert into controls.caution select name, p_finding, p_person, controls.now() from controls.agent where name = p_agent and not removed on conflict do nothing;
+  if not found then return false; end if;
+  perform audit.chain(json_build_array(json_build_object('kind', 'agent.cautioned', 'agent', p_agent, 'outcome', 'cautioned', 'facts', json_build_object('finding', p_finding, 'person', p_person)::text)));
+  return true;
+end $$;
+
+-- A person has every write of an agent wait, or lets it go on as its card says.
+create function controls.set_caution(p_agent text, p_person text, p_reason text, p_on boolean) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from controls.agent where name = p_agent and not removed) then return json_build_object('refused', 'AgentUnknown'); end if;
+  if p_on then
+    return json_build_object('cautious', true, 'changed', controls.be_cautious(p_agent, null, p_person));
+  end if;
+  delete from controls.caution where agent = p_agent;
+  if not found then return json_build_object('cautious', false, 'changed', false); end if;
+  perform audit.chain(json_build_array(json_build_object('kind', 'agent.trusted-again', 'agent', p_agent, 'outcome', 'trusted again', 'facts', json_build_object('person', p_person)::text, 'inputs', audit.canonical(json_build_object('reason', p_reason)))));
+  return json_build_object('cautious', false, 'changed', true);
+end $$;
+
+-- How agents stand.
+create view audit.agent as select a.name, a.environment, a.enabled, a.stopped_at, exists (select from controls.caution c where c.agent = a.name) as cautious from controls.agent a where not a.removed;
+
+-- The residency policy that counts.
+create view audit.residency as select r.digest, r.policy, r.registered_at from controls.residency r join controls.setting s on s.name = 'residency' and s.value = r.digest;
+
+grant select on audit.agent, audit.residency to {{role.auditor}};
+
+revoke all on all functions in schema anomaly from public;
+
+revoke all on function controls.be_cautious(text, uuid, text), controls.set_caution(text, text, text, boolean) from public;
+
+grant usage on schema anomaly to {{role.keeper}};
+
+grant execute on function anomaly.look(text), anomaly.told(text) to {{role.keeper}};
+
+grant execute on function controls.set_caution(text, text, text, boolean) to {{role.kill}};
