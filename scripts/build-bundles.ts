@@ -50,7 +50,7 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
     build({ ...inLambda, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
     build({ ...common, platform: 'browser', target: 'es2022', format: 'esm', entryPoints: ['lambda/approval/page/main.tsx'], outfile: join(out, 'decide', 'page.js'), jsx: 'automatic', jsxImportSource: 'hono/jsx/dom' }),
     build({ ...common, entryPoints: ['lambda/approval/page/page.css'], outfile: join(out, 'decide', 'page.css') }),
-    ...['action', 'client', 'issuer'].map((name) => build({ ...common, entryPoints: [`lambda/${name}/index.ts`], outfile: join(out, name, 'index.js') })),
+    ...[['action', inLambda], ['client', common], ['issuer', inLambda]].map(([name, options]) => build({ ...options as BuildOptions, entryPoints: [`lambda/${name as string}/index.ts`], outfile: join(out, name as string, 'index.js') })),
     // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
     build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),
     ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js']].map(([entry, file]) => build({
