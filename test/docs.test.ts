@@ -69,6 +69,27 @@ describe('the TypeScript of the docs', () => {
   });
 });
 
+describe('what begins and watches', () => {
+  const load = async <T>(page: string): Promise<T> => {
+    const file = join(folder, `${page}.ts`);
+    const [code = ''] = blocks(`docs/${page}.md`, 'ts');
+    writeFileSync(file, code.replaceAll("'cdk-agent-controls'", "'../../lib'"));
+    return (await import(file)) as T;
+  };
+
+  it('of getting started synthesizes, with its agent and its action', async () => {
+    const { agents } = await load<{ agents(app: App): Stack }>('getting-started');
+    Template.fromStack(agents(new App())).hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'agent-controls-action-update_tier' });
+  });
+
+  it('of anomalies synthesizes, and holds after fifty writes', async () => {
+    const { watched } = await load<{ watched(stack: Stack): unknown }>('anomalies');
+    const stack = new Stack(new App(), 'Test');
+    watched(stack);
+    expect(JSON.stringify(Template.fromStack(stack).findResources('AWS::Lambda::Function'))).toContain('\\"rule\\":\\"bulk-writes\\",\\"count\\":50');
+  });
+});
+
 describe('the README\'s first screen', () => {
   const first = read('README.md').split('\n').slice(0, 30).join('\n');
   it('has both commands, and code by line 20', () => {
