@@ -74,7 +74,7 @@ describe('a vendor of an action', () => {
   const vendor = { name: 'Mailer Inc.', dataClasses: ['contact'], subProcessors: [], review: { by: 'appsec@example.com', until: '2999-12-31' }, escalation: 'support@mailer.example' };
   const made = (of: object): Stack => {
     const into = stack();
-    new AgentControls(into, 'Controls').addAction('SendEmail', { code: action({ ...SEND_EMAIL, vendor: { ...vendor, ...of } as never }) });
+    new AgentControls(into, 'Controls').addAction('SendEmail', { code: action({ ...SEND_EMAIL, vendor: { ...vendor, ...of } }) });
     return into;
   };
 
