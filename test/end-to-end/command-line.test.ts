@@ -8,19 +8,12 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { SAMPLE_DATA } from '../../examples/story';
 import { LocalRuntime } from '../../local/testing';
+import { cli } from '../support/cli';
 
 const root = join(__dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'agent-controls-cli-'));
 let runtime: LocalRuntime;
 
-// Not spawnSync: the runtime that answers lives in this process.
-const cli = (args: string[], env: Record<string, string> = {}): Promise<{ status: number | null; stdout: string; stderr: string }> => new Promise((resolve) => {
-  const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), ...args], { cwd: tmpdir(), env: { PATH: process.env.PATH ?? '', ...env } });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (data: string) => { stdout += data; });
-  child.stderr.setEncoding('utf8').on('data', (data: string) => { stderr += data; });
-  child.on('close', (status) => resolve({ status, stdout, stderr }));
-});
 const local = ['--local', '--folder', folder];
 /** The variables that `local env` prints. */
 const environment = async (who: string): Promise<Record<string, string>> => Object.fromEntries([...(await cli(['local', 'env', who, '--folder', folder])).stdout.matchAll(/^export (\w+)='(.*)'$/gm)].map(([, name, value]) => [name as string, value as string]));

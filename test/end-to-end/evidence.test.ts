@@ -11,6 +11,7 @@ import { verifyFolder } from '../../bin/evidence/verify';
 import { play, SAMPLE_DATA } from '../../examples/story';
 import { publicKeys } from '../../lambda/audit/statement';
 import { LocalRuntime } from '../../local/testing';
+import { cli, COMMAND } from '../support/cli';
 import { accessibilityFaults, BROWSER, launch } from '../support/browser';
 
 const root = join(__dirname, '..', '..');
@@ -18,14 +19,6 @@ const folder = mkdtempSync(join(tmpdir(), 'agent-controls-evidence-'));
 const out = join(folder, 'evidence');
 let runtime: LocalRuntime;
 
-// Not spawnSync: the runtime that answers lives in this process.
-const cli = (args: string[], env: Record<string, string> = {}): Promise<{ status: number | null; stdout: string; stderr: string }> => new Promise((resolve) => {
-  const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), ...args], { cwd: tmpdir(), env: { PATH: process.env.PATH ?? '', ...env } });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (data: string) => { stdout += data; });
-  child.stderr.setEncoding('utf8').on('data', (data: string) => { stderr += data; });
-  child.on('close', (status) => resolve({ status, stdout, stderr }));
-});
 const local = ['--local', '--folder', join(folder, 'local')];
 const json = (name: string): { data: Record<string, unknown>; doesNotShow: string[]; local: boolean } => JSON.parse(readFileSync(join(out, `${name}.json`), 'utf8')) as never;
 const html = (name: string): string => readFileSync(join(out, `${name}.html`), 'utf8');
@@ -102,7 +95,7 @@ describe('agent-controls evidence', () => {
   it('writes pages, JSON beside them, and a signed manifest; goes on where it was interrupted', async () => {
     // Begun, and killed in the middle.
     await new Promise<void>((resolve) => {
-      const child = spawn(process.execPath, [join(root, 'bin', 'agent-controls.js'), 'evidence', '--out', out, '--assembly', inject('assembly'), ...local], { cwd: tmpdir(), env: { PATH: process.env.PATH ?? '' } });
+      const child = spawn(process.execPath, [COMMAND, 'evidence', '--out', out, '--assembly', inject('assembly'), ...local], { cwd: tmpdir(), env: { PATH: process.env.PATH ?? '' } });
       const watching = setInterval(() => { if (existsSync(join(out, '02-access.html')) && existsSync(join(out, '.progress.json'))) child.kill('SIGKILL'); }, 5);
       child.on('close', () => { clearInterval(watching); resolve(); });
     });
