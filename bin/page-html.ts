@@ -15,7 +15,8 @@ export function pageHtml(title: string, markdown: string): string {
   body { font: 13px/1.4 system-ui, sans-serif; max-width: 62rem; margin: 1.5rem auto; padding: 0 1rem; color: #1a1a1a; background: #fff }
   h1 { font-size: 1.5rem; margin: 0 0 .3rem } h2 { font-size: 1rem; margin: 1rem 0 .3rem; border-bottom: 1px solid #bbb }
   p { margin: .3rem 0 } li { margin: .45rem 0 } table { border-collapse: collapse; width: 100%; margin: .3rem 0 }
-  th, td { border: 1px solid #ccc; padding: .2rem .4rem; text-align: left; vertical-align: top } th { background: #f2f2f2; font-weight: 600 }
+  h3 { font-size: .95rem; margin: .8rem 0 .3rem }
+  th, td { border: 1px solid #ccc; padding: .2rem .4rem; text-align: left; vertical-align: top } td { overflow-wrap: anywhere } td:first-child { min-width: 5.2rem } th { background: #f2f2f2; font-weight: 600 }
   code { font: .92em ui-monospace, monospace; overflow-wrap: anywhere } td:first-child code { white-space: nowrap }
   @media print { body { font-size: 9.5px; margin: 0; padding: 0; max-width: none } h2 { break-after: avoid } tr { break-inside: avoid } }
 </style>

@@ -21,7 +21,7 @@ export const rotation: PageMaker = {
         '## Credentials, and when each was last replaced', '',
         ...table(['credential', 'replaced', 'version', 'took'], newest.map(({ credential, began, ended, version }) => [code(credential), when(ended ?? ''), code(version.slice(0, 8)), ended === null ? '' : `${Math.round((Date.parse(ended) - Date.parse(began)) / 1_000)} s`])), '',
         '## Leaks, and the window in which a credential could be used', '',
-        ...table(['told', 'credential', 'which', 'exposed from', 'until', 'for', 'came to', 'told by'], exposures.map((each) => [when(each.told), code(each.credential), each.which, when(each.since), when(each.until), `${(each.seconds / 3_600).toFixed(1)} h`, text(each.outcome ?? ''), text(each.person)])), '',
+        ...table(['told', 'credential', 'which', 'exposed from', 'until', 'for', 'came to', 'told by'], exposures.map((each) => [when(each.told), code(each.credential), each.which, when(each.since), when(each.until), lasted(each.seconds), text(each.outcome ?? ''), text(each.person)])), '',
         '## All rotations of the period', '',
         ...table(['credential', 'began', 'ended', 'state', 'after a leak'], rotations.map(({ credential, began, ended, state, leaked }) => [code(credential), when(began), ended === null ? '' : when(ended), state === 'finished' ? state : `**${state}**`, leaked ? 'yes' : 'no'])),
       ],
@@ -30,6 +30,12 @@ export const rotation: PageMaker = {
     };
   },
 };
+
+/** How long something lasted, in the unit that says it. */
+function lasted(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3_600).toFixed(1)} h`;
+}
 
 /** Steps of one version of one credential are one rotation. */
 function together(steps: readonly Entry[]): Rotation[] {
