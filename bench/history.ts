@@ -171,12 +171,14 @@ export async function watched(client: Pick<Client, 'query'>, rules: readonly obj
     for (; next < done.length && (done[next] as Done).at <= now; next += 1) batch.push(done[next] as Done);
     await write(client, batch);
     await client.query(`create or replace function controls.now() returns timestamptz language sql volatile as 'select timestamptz ''${new Date(now).toISOString()}'''`);
-    const { rows: [row] } = await client.query<{ found: string }>('select anomaly.look($1) as found', [JSON.stringify(rules)]);
+    for (const rule of rules) await client.query('select anomaly.look($1)', [JSON.stringify(rule)]);
+    const { rows: [row] } = await client.query<{ found: string }>("select coalesce(json_agg(json_build_object('finding', finding_id, 'rule', rule, 'agent', agent, 'subject', subject)), '[]')::text as found from anomaly.finding where not told");
     const told = JSON.parse(row?.found ?? '[]') as { finding: string; rule: string; agent: string | null; subject: string }[];
     for (const { rule, agent, subject } of told) {
       found.push({ rule, agent, subject, at: now });
     }
     if (told.length > 0) await client.query('select anomaly.told($1)', [JSON.stringify(told.map(({ finding }) => finding))]);
+    while ((await client.query<{ more: boolean }>('select anomaly.count_hours() as more')).rows[0]?.more);
     progress(new Date(now).toISOString().slice(0, 10));
   }
   return found;

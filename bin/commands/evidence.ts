@@ -79,8 +79,9 @@ export async function makeEvidence(log: Log, options: EvidenceOptions, tell: (wh
   if (!checkpoint) throw new Error('NothingAnchored: the log has no checkpoint that a key which counts signed; agent-controls audit checkpoint makes one, or wait some minutes');
   const local = checkpoint.account === '000000000000';
   const manifest: Manifest = await writeFolder(options.out, PAGES, {
-    log, bucket, keys, period, tabletops: options.tabletop.map((file) => resolve(file)), checkpoint: { number: checkpoint.number, databaseAt: checkpoint.databaseAt, digest: statementDigest(checkpoint).toString('hex') },
+    log, bucket, keys, tabletops: options.tabletop.map((file) => resolve(file)), checkpoint: { number: checkpoint.number, databaseAt: checkpoint.databaseAt, digest: statementDigest(checkpoint).toString('hex') },
     assembly: existsSync(options.assembly) ? resolve(options.assembly) : undefined, injection: options.injection === undefined ? undefined : resolve(options.injection), progress: tell,
+    period: { ...period, until: period.until ?? checkpoint.databaseAt }, // what came later is not anchored yet, and grows while pages are made
   }, local, tell);
   tell('having it signed');
   const digest = createHash('sha256').update(manifestText(manifest)).digest('hex');
@@ -99,7 +100,7 @@ function verify(folder: string, options: KeyOptions & { readonly json?: true }):
   if (options.json) process.stdout.write(`${JSON.stringify({ ...result, pinned, keys: keys.map(keyFingerprint) })}\n`);
   else {
     for (const problem of result.problems) process.stdout.write(`${red('✗')} ${problem}\n`);
-    process.stdout.write(result.ok ? `${green('As it was made')}: ${result.files} files, ${result.proofs} proofs, signed ${result.statement?.at.slice(0, 19).replace('T', ' ') ?? ''} for ${result.statement?.by ?? ''}.\n` : `${red('Not as it was made')}: ${result.problems.length} problems.\n`);
+    process.stdout.write(result.ok ? `${green('As it was made')}: ${result.files} files, ${result.proofs} proofs, signed ${result.statement?.at.slice(0, 19).replace('T', ' ') ?? ''} for ${result.statement?.by ?? ''}, who wrote the pages.\n` : `${red('Not as it was made')}: ${result.problems.length} problems.\n`);
     process.stdout.write(dim(pinned ? `Signed by a key you pinned: ${keys.map(keyFingerprint).join(', ')}.\n` : `Signed by the key that lies in the folder itself, ${keys.map(keyFingerprint).join(', ')}: pin it with --key, from whoever you trust.\n`));
     if (result.statement?.account === '000000000000') process.stdout.write(dim('It is of a local runtime, and evidence of nothing else.\n'));
   }

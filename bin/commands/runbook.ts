@@ -18,7 +18,7 @@ export function runbookCommand(): Command {
       if (agent === undefined && out === undefined) throw new Error('AgentMissing: name one agent, or give --out for all');
       const log = await openLog(options);
       try {
-        const all = (await cardsOf(log)).filter(({ current }) => current).map(({ card }) => card);
+        const all = (await cardsOf(log)).map(({ card }) => card);
         const chosen = all.filter((card) => agent === undefined || card.agent === agent);
         if (chosen.length === 0) throw new Error(`AgentUnknown: got ${agent ?? ''}; there are ${all.map((card) => card.agent).join(', ') || 'none'}`);
         const [manifests, policy] = [await manifestsOf(log), await policyOf(log)];

@@ -39,6 +39,9 @@ export async function entriesOf(log: Pick<Log, 'rows'>, kinds: readonly string[]
   return all;
 }
 
+/** Says under a table that it does not tell everything. */
+export const newest = (all: readonly unknown[], most = MOST): string[] => (all.length >= most ? ['', `**These are the newest ${most}; there are more.** A shorter period, with --from and --until, tells them.`] : []);
+
 /** A time as a table has it. */
 export const when = (time: string): string => time.slice(0, 19).replace('T', ' ');
 

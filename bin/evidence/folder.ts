@@ -15,6 +15,8 @@ export interface Manifest {
   readonly controls: string;
   readonly from: string | null;
   readonly until: string | null;
+  /** The newest checkpoint when it was made: what pages tell was signed before, and the sample was drawn by its digest. */
+  readonly checkpoint: { readonly number: number; readonly digest: string };
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -28,7 +30,7 @@ const PROGRESS = '.progress.json';
 /** The seven controls, each with the page that shows it. */
 const CONTROLS: readonly (readonly [string, string, string])[] = [
   ['Scoped credentials per agent', '01-scope-cards', 'every agent has a card that somebody approved by name, and an identity that nobody shares'],
-  ['An audit log per decision', '03-decisions', 'every decision is a row that cannot be changed unseen, and here are ten with their proofs'],
+  ['An audit log per decision', '03-decisions', 'every decision is a row that cannot be changed unseen, and here is a sample with its proofs'],
   ['Holds on what cannot be undone', '04-holds', 'what is irreversible waited for somebody, and expired where nobody answered'],
   ['Rotation', '05-rotation', 'every credential is replaced on schedule and after a leak, and the window is known'],
   ['Containment of injections', '06-injection', 'what a model is talked into does not get through the gate'],
@@ -43,12 +45,13 @@ interface Summary { readonly title: string; readonly shows: string; readonly fil
 /** Writes the pages of a folder; pages that an interrupted run has made already are left as they are. @returns the manifest. */
 export async function writeFolder(out: string, makers: readonly PageMaker[], of: Material, local: boolean, tell: (what: string) => void): Promise<Manifest> {
   mkdirSync(out, { recursive: true, mode: 0o700 });
-  const question = sha256(canonicalJson({ controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until ?? null, assembly: of.assembly ?? null, injection: of.injection ?? null, tabletops: of.tabletops, makers: makers.map(({ name }) => name) }));
-  const strangers = readdirSync(out).filter((name) => name !== PROGRESS);
+  const question = sha256(canonicalJson({ controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until ?? null, checkpoint: of.checkpoint.digest, assembly: of.assembly ?? null, files: [...of.tabletops, ...(of.injection === undefined ? [] : [of.injection])].map((path) => sha256(readFileSync(path))), makers: makers.map(({ name }) => name) }));
+  const strangers = allFiles(out).filter((name) => name !== PROGRESS && !name.endsWith('.part'));
   const before = readProgress(out, question);
   if (strangers.length > 0 && !before && !existsSync(join(out, MANIFEST))) throw new Error(`EvidenceFolder: ${out} holds files that are no evidence of this question; give an empty folder`);
   if (existsSync(join(out, MANIFEST))) throw new Error(`EvidenceFolder: ${out} is evidence already, and is not written over; give another folder`);
   const progress: Progress = before ?? { of: question, done: {} };
+  save(join(out, PROGRESS), JSON.stringify(progress));
   for (const [index, maker] of makers.entries()) {
     const known = progress.done[maker.name];
     if (known && Object.entries(known.files).every(([path, digest]) => existsSync(join(out, path)) && sha256(readFileSync(join(out, path))) === digest)) continue;
@@ -58,9 +61,9 @@ export async function writeFolder(out: string, makers: readonly PageMaker[], of:
     save(join(out, PROGRESS), JSON.stringify(progress));
   }
   const front = put(out, { 'index.html': pageHtml('Evidence', frontPage(of, makers, progress.done, local)), 'soc2.html': pageHtml('SOC 2', soc2Page(local)), 'soc2.json': `${JSON.stringify(CRITERIA, null, 2)}\n`, [KEY]: of.keys.map((key) => key.export({ type: 'spki', format: 'pem' }).toString()).join('') });
-  const manifest: Manifest = { format: 'agent-controls/evidence-manifest/1', controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until ?? null, files: Object.fromEntries(Object.entries({ ...front, ...Object.assign({}, ...Object.values(progress.done).map(({ files }) => files)) as Record<string, string> }).sort(([a], [b]) => (a < b ? -1 : 1))) };
-  // Files of an earlier run that no page has any more are no evidence of anything.
-  for (const path of allFiles(out)) if (!(path in manifest.files)) rmSync(join(out, path));
+  const manifest: Manifest = { format: 'agent-controls/evidence-manifest/1', controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until ?? null, checkpoint: { number: of.checkpoint.number, digest: of.checkpoint.digest }, files: Object.fromEntries(Object.entries({ ...front, ...Object.assign({}, ...Object.values(progress.done).map(({ files }) => files)) as Record<string, string> }).sort(([a], [b]) => (a < b ? -1 : 1))) };
+  const left = allFiles(out).filter((path) => path !== PROGRESS && !path.endsWith('.part') && !Object.hasOwn(manifest.files, path));
+  if (left.length > 0) throw new Error(`EvidenceFolder: ${left[0] ?? ''} came into ${out} from elsewhere; take it away, and ask again`);
   return manifest;
 }
 
@@ -68,6 +71,7 @@ export async function writeFolder(out: string, makers: readonly PageMaker[], of:
 export function seal(out: string, manifest: Manifest, signature: object): void {
   save(join(out, SIGNATURE), `${JSON.stringify(signature, null, 2)}\n`);
   save(join(out, MANIFEST), manifestText(manifest));
+  for (const path of allFiles(out)) if (path === PROGRESS || path.endsWith('.part')) rmSync(join(out, path));
 }
 
 /** What is signed is this text. */
@@ -92,6 +96,7 @@ function readProgress(out: string, question: string): Progress | undefined {
 function put(out: string, files: Readonly<Record<string, string>>): Record<string, string> {
   const digests: Record<string, string> = {};
   for (const [path, content] of Object.entries(files)) {
+    if (!/^[\w-]+(\/[\w-]+)?\.\w+$/.test(path)) throw new Error(`EvidencePath: ${JSON.stringify(path)} is no name of a file of evidence`); // an agent's name is in some
     mkdirSync(dirname(join(out, path)), { recursive: true, mode: 0o700 });
     save(join(out, path), content);
     digests[path] = sha256(content);
@@ -138,7 +143,7 @@ function frontPage({ log, period, keys, checkpoint, bucket: _ }: Material, maker
 function soc2Page(local: boolean): string {
   return [
     '# SOC 2', '', ...(local ? [LOCAL, ''] : []), '[Evidence](index.html)', '',
-    'Criteria that these pages speak to, as the control plane can show them. Whether a report says so is for your auditor.', '',
-    ...table(['criterion', 'asks for', 'met', 'shown by', 'what is left'], CRITERIA.map(({ criterion, asks, met, pages, left }) => [code(criterion), text(asks), met === 'satisfied' ? met : `**${met}**`, pages.map((name) => `[${name}](${name}.html)`).join(', ') || 'nothing', text(left)])), '',
+    'Criteria that the control plane can show something for, and where. Whether these very pages do is to be read on them: one that was not made, or a log that does not verify, shows nothing. Whether a report says so is for your auditor.', '',
+    ...table(['criterion', 'asks for', 'can be shown', 'by', 'what is left'], CRITERIA.map(({ criterion, asks, met, pages, left }) => [code(criterion), text(asks), met === 'satisfied' ? met : `**${met}**`, pages.map((name) => `[${name}](${name}.html)`).join(', ') || 'nothing', text(left)])), '',
   ].join('\n');
 }

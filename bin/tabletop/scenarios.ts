@@ -1,3 +1,4 @@
+import { GateError } from '../../lambda/client';
 import { SignedApi } from '../../lambda/client/signed-api';
 import type { Log } from '../log';
 import { bringBack, contain, countOf, Scenario } from './scenario';
@@ -52,7 +53,7 @@ const leakedKey: Scenario = {
     const { requestId } = await client('refunder', 'trigger').ask({ text: 'Contoso Robotics asks about its charges.', reference: 'TABLETOP-3' });
     const run = await client('refunder', 'compute').startRun({ requestId });
     const thief = new SignedApi(file.api, file.region, () => Promise.resolve(run.credentials));
-    const refused = (): Promise<boolean> => thief.send('GET', '/tools').then(() => false, () => true);
+    const refused = (): Promise<boolean> => thief.send('GET', '/tools').then(() => false, (error: unknown) => error instanceof GateError && (error.status === 401 || error.status === 403));
     return {
       seen: 'The credentials of a run of refunder stand in a public issue. Whoever has them can ask the gate whatever refunder may, until they are dead.',
       steps: [

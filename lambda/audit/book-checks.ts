@@ -35,6 +35,11 @@ export const BOOK_CHECKS: readonly BookCheck[] = [
       and e.facts::json ->> 'tier' = h.tier and (e.facts::json ->> 'hold_until')::timestamptz = h.hold_until and (e.facts::json ->> 'people')::int = h.people and e.facts::json ->> 'approvers' = array_to_json(h.approvers)::text and e.facts::json ->> 'escalate_to' is not distinct from h.escalate_to) limit 20`,
   },
   {
+    sentence: 'an agent whose writes wait otherwise than the log says',
+    sql: `select a.name as what from audit.agent a left join lateral (select e.kind from audit.entry e where e.agent = a.name and e.kind in ('agent.cautioned', 'agent.trusted-again') and e.at >= :from::timestamptz order by e.at desc limit 1) e on true
+      where a.cautious is distinct from (e.kind is not distinct from 'agent.cautioned') limit 20`,
+  },
+  {
     sentence: 'a run whose scope or approval is not what it started under',
     sql: `select r.run_id as what from controls.run r join audit.entry e on e.kind = 'run.started' and e.run_id = r.run_id join controls.scope s on s.agent = r.agent and s.card_digest = r.card_digest and s.environment = r.environment
       where r.started_at >= :from::timestamptz and e.facts::json ->> 'scope_version' is distinct from encode(sha256(convert_to(s.compiled, 'UTF8')), 'hex') and s.registered_at <= r.started_at limit 20`,

@@ -23,7 +23,7 @@ export interface Finding {
 export interface FindingFilter { readonly agent?: string; readonly from?: string; readonly until?: string }
 
 const SQL = `select to_char(e.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as time, e.outcome as rule, e.agent, e.facts from audit.entry e
-  where e.kind = 'anomaly.found' and (:agent = '' or e.agent = :agent) and e.at >= :from::timestamptz and e.at < :until::timestamptz order by e.at desc limit 1000`;
+  where e.kind = 'anomaly.found' and (:agent = '' or e.agent = :agent) and e.at >= :from::timestamptz and e.at < :until::timestamptz and e.outcome not in ('permit', 'hold', 'approve', 'executed') order by e.at desc limit 300`;
 
 /** What was found, newest first. */
 export async function findings(log: Pick<LogSource, 'rows'>, { agent = '', from = '-infinity', until = 'infinity' }: FindingFilter = {}): Promise<Finding[]> {

@@ -355,6 +355,8 @@ begin
     when v_run.started_at <= v_agent.stopped_at then 'RunStopped' -- it came back since, its runs did not
     when v_agent.card_digest is distinct from v_run.card_digest or v_agent.environment is distinct from v_call.environment then 'CardChanged'
     when (select s.approved_by from controls.scope s where s.agent = v_run.agent and s.card_digest = v_run.card_digest and s.environment = v_run.environment) is null then 'CardNotApproved'
+    -- Something unusual was found since, and no person has agreed to this.
+    when exists (select from controls.caution c where c.agent = v_call.agent) and v_tool ->> 'effect' = 'write' and not exists (select from hold.hold h join hold.verdict d using (hold_id) where h.decision_id = p_decision and d.verdict = 'approve' and d.person not like 'verifier:%') then 'AgentCautioned'
     when v_ticket.issued_for = 'permit' and v_run.expires_at <= controls.now() then 'RunExpired'
     when v_tool is null then 'ActionChanged'
     when v_ticket.digest is distinct from v_call.digest or v_call.digest is distinct from gate.digest(v_call.salt, v_call.parameters, v_call.staged) then 'DigestChanged'

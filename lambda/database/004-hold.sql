@@ -216,7 +216,8 @@ begin
   if p_verdict not in ('approve', 'reject', 'unsure') then raise exception 'VerdictUnknown: %', p_verdict using errcode = '22023'; end if;
   select * into v_hold from hold.hold where hold_id = p_hold for update;
   if not found then return json_build_object('refused', 'HoldUnknown'); end if;
-  if v_hold.kind <> 'verify' then return json_build_object('refused', 'NotForVerifiers'); end if;
+  -- Nor about an agent of which something unusual was found since.
+  if v_hold.kind <> 'verify' or exists (select from controls.caution c where c.agent = v_hold.agent) then return json_build_object('refused', 'NotForVerifiers'); end if;
   if v_hold.status <> 'pending' then return json_build_object('refused', 'AlreadyDecided'); end if;
   if v_hold.hold_until <= controls.now() then return json_build_object('refused', 'HoldExpired'); end if;
   if v_hold.digest <> p_digest then return json_build_object('refused', 'DigestMismatch'); end if;

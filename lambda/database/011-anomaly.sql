@@ -12,10 +12,13 @@ create table anomaly.amount (agent text not null, day date not null, action text
 -- What an agent has used: actions, their parameters, the columns of reads.
 create table anomaly.feature (agent text not null, feature text not null, first_at timestamptz not null, primary key (agent, feature));
 
--- Up to which hour it was counted, and until when it was looked at. One row; whoever locks it is the only one at it.
-create table anomaly.progress (counted timestamptz not null, looked timestamptz not null);
+-- Up to which hour it was counted. One row; whoever locks it is the only one at it.
+create table anomaly.progress (counted timestamptz not null);
 
-insert into anomaly.progress values ('-infinity', '-infinity');
+insert into anomaly.progress values ('-infinity');
+
+-- Until when each rule was looked by: one that fails keeps none of the others from being looked by.
+create table anomaly.looked (rule text primary key, at timestamptz not null);
 
 -- Findings, until everybody was told.
 create table anomaly.finding (
@@ -25,22 +28,27 @@ create table anomaly.finding (
 create index on anomaly.finding (rule, agent, subject, at);
 
 -- Agents of whom every write waits for people.
-create table controls.caution (agent text primary key references controls.agent, finding uuid, person text, at timestamptz not null);
+-- No reference to the agent's row: a look must not hold what a stop has to lock.
+create table controls.caution (agent text primary key, finding uuid, person text, at timestamptz not null);
+
+create index on gate.call (at);
 
 -- What one entry says an agent did that counts towards a burst of a kind; `subject` is who is counted. What undoes an agent's calls is no doing of it.
 create function anomaly.events(p_rule text, p_from timestamptz) returns table (agent text, subject text, at timestamptz, decision_id uuid, breaks boolean) language plpgsql stable as $$
 begin
   case p_rule
-    when 'bulk-writes' then return query select e.agent, e.agent, e.at, e.decision_id, false from audit.entry e
-      where e.kind = 'call.outcome' and e.outcome = 'executed' and e.at >= p_from and e.agent is not null and e.run_id not like 'rollback-%' and e.facts::json ->> 'effect' = 'write';
-    when 'repeated-failures' then return query select e.agent, e.agent, e.at, e.decision_id, false from audit.entry e
-      where e.agent is not null and e.at >= p_from and (e.run_id is null or e.run_id not like 'rollback-%') and ((e.kind = 'call.intent' and e.outcome = 'deny') or (e.kind = 'call.outcome' and e.outcome in ('failed', 'refused')) or e.kind = 'run.refused');
-    when 'rubber-stamp' then return query select e.agent, e.approver, e.at, e.decision_id, e.kind = 'hold.rejected' from audit.entry e
+    -- Agent by agent, whose entries of a time have an index. What may have had an effect counts.
+    when 'bulk-writes' then return query select e.agent, e.agent, e.at, e.decision_id, false from controls.agent g join audit.entry e on e.agent = g.name and e.at >= p_from
+      where e.kind = 'call.outcome' and e.outcome in ('executed', 'unknown') and e.run_id not like 'rollback-%' and e.facts::json ->> 'effect' = 'write';
+    when 'repeated-failures' then return query select e.agent, e.agent, e.at, e.decision_id, false from controls.agent g join audit.entry e on e.agent = g.name and e.at >= p_from
+      where (e.run_id is null or e.run_id not like 'rollback-%') and ((e.kind in ('call.intent', 'call.tried') and e.outcome = 'deny') or (e.kind = 'call.outcome' and e.outcome in ('failed', 'refused')) or e.kind = 'run.refused');
+    -- About a person, whosever calls they are.
+    when 'rubber-stamp' then return query select null::text, e.approver, e.at, e.decision_id, e.kind = 'hold.rejected' from audit.entry e
       where e.kind in ('hold.approved', 'hold.seconded', 'hold.rejected') and e.approver is not null and e.approver not like 'verifier:%' and e.at >= p_from;
     -- Sessions that go on after what they were made from was ended: stopped, or answered as a leak.
     when 'replaced-credential' then return query select coalesce(e.agent, r.agent), coalesce(e.agent, r.agent), e.at, e.decision_id, false from audit.entry e
       left join controls.run r on e.kind = 'call.refused' and r.run_id = split_part(e.facts::json ->> 'principal', ':', 2)
-      where e.at >= p_from and coalesce(e.agent, r.agent) is not null and (e.kind = 'call.refused' or (e.kind = 'call.outcome' and e.outcome = 'refused' and audit.json_of(audit.output_of(e.head, e.seq)) ->> 'refused' in ('AgentDisabled', 'RunStopped'))
+      where e.at >= p_from and e.outcome not in ('permit', 'hold', 'approve', 'executed') and coalesce(e.agent, r.agent) is not null and (e.kind = 'call.refused' or (e.kind = 'call.outcome' and e.outcome = 'refused' and audit.json_of(audit.output_of(e.head, e.seq)) ->> 'refused' in ('AgentDisabled', 'RunStopped'))
         or (e.kind = 'call.intent' and e.outcome = 'deny' and e.facts::jsonb -> 'reasons' ?| array['AgentDisabled', 'RunStopped']));
     else raise exception 'RuleUnknown: %', p_rule using errcode = '22023';
   end case;
@@ -83,7 +91,8 @@ $$;
 
 -- Many times the calls of a busy hour.
 create function anomaly.rate_spikes(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
-  with busy as (select k.agent, percentile_disc(0.95) within group (order by h.calls) as calls from anomaly.known(p_now, 7) k join (select agent, hour, sum(calls) as calls from anomaly.hour where hour >= p_now - interval '28 days' group by 1, 2) h on h.agent = k.agent group by 1),
+  with k as materialized (select * from anomaly.known(p_now, 7)),
+    busy as (select k.agent, percentile_disc(0.95) within group (order by h.calls) as calls from k join (select agent, hour, sum(calls) as calls from anomaly.hour where hour >= p_now - interval '28 days' and hour < date_trunc('hour', p_now) - interval '1 hour' group by 1, 2) h on h.agent = k.agent group by 1),
     recent as (select agent, count(*) as calls, (array_agg(decision_id order by at desc))[1:20] as decisions, min(at) as since from anomaly.calls(p_now - interval '1 hour') group by agent)
   select r.agent, 'calls', r.calls, greatest(b.calls * (p_rule ->> 'times')::numeric, (p_rule ->> 'calls')::int), r.since, r.decisions, r.calls::int
   from recent r join busy b using (agent) where r.calls > greatest(b.calls * (p_rule ->> 'times')::numeric, (p_rule ->> 'calls')::int)
@@ -92,17 +101,16 @@ $$;
 -- Money that calls moved since a time.
 create function anomaly.amounts(p_from timestamptz) returns table (agent text, action text, currency text, units numeric, at timestamptz, decision_id uuid) language sql stable as $$
   select c.agent, c.action, m.value ->> 'currency', (m.value ->> 'minorUnits')::numeric, e.at, e.decision_id
-  from audit.entry e join gate.call c using (decision_id) cross join lateral json_each(c.parameters::json) m
-  where e.kind = 'call.outcome' and e.outcome = 'executed' and e.at >= p_from and e.run_id not like 'rollback-%' and json_typeof(m.value) = 'object' and m.value ->> 'currency' ~ '^[A-Z]{3}$' and m.value ->> 'minorUnits' ~ '^-?\d{1,16}$'
+  from controls.agent g join audit.entry e on e.agent = g.name and e.at >= p_from join gate.call c on c.decision_id = e.decision_id cross join lateral json_each(c.parameters::json) m
+  where e.kind = 'call.outcome' and e.outcome in ('executed', 'unknown') and e.run_id not like 'rollback-%' and json_typeof(m.value) = 'object' and m.value ->> 'currency' ~ '^[A-Z]{3}$' and m.value ->> 'minorUnits' ~ '^-?\d{1,16}$'
 $$;
 
--- Many times the money of an expensive day.
-create function anomaly.sum_spikes(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
-  with usual as (select a.agent, a.action, a.currency, percentile_disc(0.9) within group (order by a.total) as total from anomaly.known(p_now, 7) k join anomaly.amount a on a.agent = k.agent
-      where a.day >= (p_now at time zone 'UTC')::date - 28 and a.day < (p_now at time zone 'UTC')::date group by 1, 2, 3 having count(*) >= 7),
-    today as (select agent, action, currency, sum(units) as total, (array_agg(decision_id order by at desc))[1:20] as decisions, count(*) as calls, min(at) as since from anomaly.amounts(date_trunc('day', p_now, 'UTC')) group by 1, 2, 3)
-  select t.agent, t.action || ':' || t.currency, t.total, u.total * (p_rule ->> 'times')::numeric, t.since, t.decisions, t.calls::int
-  from today t join usual u using (agent, action, currency) where t.total > u.total * (p_rule ->> 'times')::numeric
+-- Many times the money of an expensive day: of today, and of yesterday for as long as the last look was then.
+create function anomaly.sum_spikes(p_rule json, p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language sql stable as $$
+  with k as materialized (select * from anomaly.known(p_now, 7)),
+    days as (select agent, action, currency, (at at time zone 'UTC')::date as day, sum(units) as total, (array_agg(decision_id order by at desc))[1:20] as decisions, count(*) as calls, min(at) as since from anomaly.amounts(date_trunc('day', greatest(p_looked, p_now - interval '1 day'), 'UTC')) group by 1, 2, 3, 4),
+    judged as (select d.*, (select percentile_disc(0.9) within group (order by a.total) from anomaly.amount a where a.agent = d.agent and a.action = d.action and a.currency = d.currency and a.day < d.day and a.day >= d.day - 28 having count(*) >= 7) as usual from days d join k using (agent))
+  select agent, action || ':' || currency || ':' || day, total, usual * (p_rule ->> 'times')::numeric, since, decisions, calls::int from judged where total > usual * (p_rule ->> 'times')::numeric
 $$;
 
 -- What calls use: the action, its parameters, and of a read the columns.
@@ -115,11 +123,11 @@ create function anomaly.features(p_from timestamptz, p_until timestamptz) return
   where c.at >= p_from and c.at < p_until and c.verdict <> 'deny' and c.run_id not like 'rollback-%'
 $$;
 
--- Actions, parameters and columns that the agent never used, in whatever it was let do since the last look.
+-- Actions, parameters and columns that the agent never used, in whatever it was let do since the last look; all of an agent are one finding.
 create function anomaly.new_behaviour(p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language sql stable as $$
-  select f.agent, f.feature, count(*), 0, min(f.at), (array_agg(f.decision_id order by f.at desc))[1:20], count(*)::int
-  from anomaly.known(p_now, 14) k join anomaly.features(greatest(p_looked, p_now - interval '1 day') - interval '1 minute', 'infinity') f on f.agent = k.agent
-  where not exists (select from anomaly.feature o where o.agent = f.agent and o.feature = f.feature) group by 1, 2
+  select f.agent, left(string_agg(distinct f.feature, ','), 400), count(distinct f.feature), 1, min(f.at), (array_agg(f.decision_id order by f.at desc))[1:20], count(distinct f.decision_id)::int
+  from (select * from anomaly.known(p_now, 14) offset 0) k join anomaly.features(greatest(p_looked, p_now - interval '1 day') - interval '1 minute', 'infinity') f on f.agent = k.agent
+  where not exists (select from anomaly.feature o where o.agent = f.agent and o.feature = f.feature) group by 1
 $$;
 
 -- A week in which the shares of the actions are others than in the three before: half of the sum of what each went up or down.
@@ -133,7 +141,7 @@ $$;
 
 -- People who have answered so much in four weeks, refused nothing, and half of it faster than it can be read.
 create function anomaly.never_rejects(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
-  select (array_agg(v.agent order by v.at desc))[1], v.approver, count(*), (p_rule ->> 'count')::int, min(v.at), (array_agg(v.decision_id order by v.at desc))[1:20], count(*)::int
+  select null::text, v.approver, count(*), (p_rule ->> 'count')::int, min(v.at), (array_agg(v.decision_id order by v.at desc))[1:20], count(*)::int
   from (select e.agent, e.approver, e.kind, e.at, e.decision_id, extract(epoch from e.at - i.at) as seconds from audit.entry e join lateral (select i.at from audit.entry i where i.decision_id = e.decision_id and i.kind = 'call.intent' limit 1) i on true
     where e.kind in ('hold.approved', 'hold.seconded', 'hold.rejected') and e.approver is not null and e.approver not like 'verifier:%' and e.at >= p_now - interval '28 days') v
   group by v.approver having count(*) >= (p_rule ->> 'count')::int and count(*) filter (where v.kind = 'hold.rejected') = 0 and percentile_disc(0.5) within group (order by v.seconds) < (p_rule ->> 'seconds')::int
@@ -145,7 +153,7 @@ begin
     when 'bulk-writes', 'repeated-failures', 'rubber-stamp', 'replaced-credential' then return query select * from anomaly.bursts(p_rule, p_now, p_looked);
     when 'unusual-hours' then return query select * from anomaly.unusual_hours(p_rule, p_now);
     when 'rate-spike' then return query select * from anomaly.rate_spikes(p_rule, p_now);
-    when 'sum-spike' then return query select * from anomaly.sum_spikes(p_rule, p_now);
+    when 'sum-spike' then return query select * from anomaly.sum_spikes(p_rule, p_now, p_looked);
     when 'new-behaviour' then return query select * from anomaly.new_behaviour(p_now, p_looked);
     when 'drift' then return query select * from anomaly.drift(p_rule, p_now);
     when 'never-rejects' then return query select * from anomaly.never_rejects(p_rule, p_now);
@@ -165,59 +173,85 @@ create function anomaly.count_until(p_now timestamptz, p_counted timestamptz, p_
   delete from anomaly.finding where told and at < p_now - interval '60 days';
 $$;
 
--- Looks at what was done since the last look, by rules `{rule, response, quietSeconds, agents, ...}`. Each finding is an entry with the rows it rests on; one of the same
--- agent and subject is not told again within its quiet time. Answers every finding that nobody has been told of yet: whoever dies in between is asked again.
-create function anomaly.look(p_rules text) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '3s' as $$
+-- Counts a day of hours that are over, after they were looked at; answers whether there is more. Of a log that was never counted, four weeks.
+create function anomaly.count_hours() returns boolean language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '3s' as $$
 declare
-  v_progress anomaly.progress;
   v_now timestamptz := controls.now();
   v_until timestamptz := date_trunc('hour', v_now - interval '5 minutes');
-  v_rule json;
+  v_counted timestamptz;
+begin
+  select counted into v_counted from anomaly.progress for update;
+  v_counted := greatest(v_counted, date_trunc('hour', v_now - interval '28 days'));
+  if v_until <= v_counted then return false; end if;
+  v_until := least(v_until, v_counted + interval '1 day');
+  perform anomaly.count_until(v_now, v_counted, v_until);
+  update anomaly.progress set counted = v_until;
+  return v_until < date_trunc('hour', v_now - interval '5 minutes');
+end $$;
+
+-- Looks by one rule, `{rule, response, quietSeconds, agents, ...}`, at what was done since it last did. Each finding is an entry with the rows it rests on. One of the
+-- same agent and subject is not told again within its quiet time, unless it has grown to twice what it was: who let the agent go on knew of that much, and no more.
+create function anomaly.look(p_rule text) returns int language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '3s' as $$
+declare
+  v_now timestamptz := controls.now();
+  v_rule json := p_rule::json;
+  v_key text := concat_ws(' ', v_rule ->> 'rule', v_rule ->> 'agents');
+  v_looked timestamptz;
   v_found anomaly.candidate;
   v_id uuid;
   v_facts json;
+  v_count int := 0;
 begin
-  select * into v_progress from anomaly.progress for update;
-  if v_until > v_progress.counted then
-    perform anomaly.count_until(v_now, greatest(v_progress.counted, date_trunc('hour', v_now - interval '28 days')), v_until);
-    update anomaly.progress set counted = v_until;
-  end if;
-  for v_rule in select value from json_array_elements(p_rules::json) loop
-    for v_found in select * from anomaly.candidates(v_rule, v_now, v_progress.looked) loop
-      continue when json_typeof(v_rule -> 'agents') = 'array' and not exists (select from json_array_elements_text(v_rule -> 'agents') a where a = v_found.agent);
-      continue when exists (select from anomaly.finding f where f.rule = v_rule ->> 'rule' and f.agent is not distinct from v_found.agent and f.subject = v_found.subject and f.at > v_now - make_interval(secs => (v_rule ->> 'quietSeconds')::int));
-      v_id := gen_random_uuid();
-      v_facts := json_build_object('finding', v_id, 'subject', v_found.subject, 'value', v_found.value, 'threshold', v_found.threshold, 'since', v_found.since, 'response', v_rule ->> 'response', 'total', v_found.total, 'decisions', coalesce(v_found.decisions, '{}'));
-      insert into anomaly.finding values (v_id, v_rule ->> 'rule', v_found.agent, v_found.subject, v_rule ->> 'response', v_now, false, v_facts::text);
-      perform audit.chain(json_build_array(json_build_object('kind', 'anomaly.found', 'agent', v_found.agent, 'outcome', v_rule ->> 'rule', 'facts', v_facts::text)));
-      if v_rule ->> 'response' = 'hold' and v_found.agent is not null then perform controls.be_cautious(v_found.agent, v_id, null); end if;
-    end loop;
+  insert into anomaly.looked values (v_key, '-infinity') on conflict do nothing;
+  select at into v_looked from anomaly.looked where rule = v_key for update;
+  for v_found in select * from anomaly.candidates(v_rule, v_now, v_looked) loop
+    continue when json_typeof(v_rule -> 'agents') = 'array' and not exists (select from json_array_elements_text(v_rule -> 'agents') a where a = v_found.agent);
+    continue when exists (select from anomaly.finding f where f.rule = v_rule ->> 'rule' and f.agent is not distinct from v_found.agent and f.subject = v_found.subject and f.at > v_now - make_interval(secs => (v_rule ->> 'quietSeconds')::int)
+      and v_found.value < 2 * (f.facts::json ->> 'value')::numeric);
+    v_id := gen_random_uuid();
+    v_facts := json_build_object('finding', v_id, 'subject', v_found.subject, 'value', v_found.value, 'threshold', v_found.threshold, 'since', v_found.since, 'response', v_rule ->> 'response', 'total', v_found.total, 'decisions', coalesce(v_found.decisions, '{}'));
+    insert into anomaly.finding values (v_id, v_rule ->> 'rule', v_found.agent, v_found.subject, v_rule ->> 'response', v_now, false, v_facts::text);
+    perform audit.chain(json_build_array(json_build_object('kind', 'anomaly.found', 'agent', v_found.agent, 'outcome', v_rule ->> 'rule', 'facts', v_facts::text)));
+    if v_rule ->> 'response' = 'hold' and v_found.agent is not null then perform controls.be_cautious(v_found.agent, v_id, null, null); end if;
+    v_count := v_count + 1;
   end loop;
-  update anomaly.progress set looked = v_now;
-  return (select coalesce(json_agg(json_build_object('finding', finding_id, 'rule', rule, 'agent', agent, 'subject', subject, 'response', response, 'at', at) order by at), '[]') from anomaly.finding where not told);
+  -- What was found new is not new any more.
+  if v_rule ->> 'rule' = 'new-behaviour' then
+    insert into anomaly.feature select agent, feature, min(at) from anomaly.features(greatest(v_looked, v_now - interval '1 day') - interval '1 minute', 'infinity') group by 1, 2 on conflict do nothing;
+  end if;
+  update anomaly.looked set at = v_now where rule = v_key;
+  return v_count;
 end $$;
+
+-- Findings that nobody was told of yet, the oldest first; a few, since a row of the Data API holds 64 KB.
+create function anomaly.untold() returns text language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+  select coalesce(json_agg(json_build_object('finding', finding_id, 'rule', rule, 'agent', agent, 'response', response) order by at), '[]') from (select * from anomaly.finding where not told order by at limit 50) f
+$$;
 
 -- Notes that everybody was told of findings.
 create function anomaly.told(p_findings text) returns int language sql security definer set search_path = pg_catalog, pg_temp as $$
   with told as (update anomaly.finding set told = true where finding_id in (select json_array_elements_text(p_findings::json)::uuid) and not told returning 1) select count(*)::int from told
 $$;
 
--- From now on every write of an agent waits for people. Once is enough.
-create function controls.be_cautious(p_agent text, p_finding uuid, p_person text) returns boolean language plpgsql as $$
+-- From now on every write of an agent waits for people; answers whether it did not before. Whoever asks for it is in the log either way.
+create function controls.be_cautious(p_agent text, p_finding uuid, p_person text, p_reason text) returns boolean language plpgsql as $$
+declare
+  v_new boolean;
 begin
   insert into controls.caution select name, p_finding, p_person, controls.now() from controls.agent where name = p_agent and not removed on conflict do nothing;
-  if not found then return false; end if;
-  perform audit.chain(json_build_array(json_build_object('kind', 'agent.cautioned', 'agent', p_agent, 'outcome', 'cautioned', 'facts', json_build_object('finding', p_finding, 'person', p_person)::text)));
-  return true;
+  v_new := found;
+  if v_new or p_person is not null then
+    perform audit.chain(json_build_array(json_build_object('kind', 'agent.cautioned', 'agent', p_agent, 'outcome', case when v_new then 'cautioned' else 'cautioned before' end, 'facts', json_build_object('finding', p_finding, 'person', p_person)::text,
+      'inputs', case when p_reason is not null then audit.canonical(json_build_object('reason', p_reason)) end)));
+  end if;
+  return v_new;
 end $$;
 
 -- A person has every write of an agent wait, or lets it go on as its card says.
 create function controls.set_caution(p_agent text, p_person text, p_reason text, p_on boolean) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if not exists (select from controls.agent where name = p_agent and not removed) then return json_build_object('refused', 'AgentUnknown'); end if;
-  if p_on then
-    return json_build_object('cautious', true, 'changed', controls.be_cautious(p_agent, null, p_person));
-  end if;
+  if p_on then return json_build_object('cautious', true, 'changed', controls.be_cautious(p_agent, null, p_person, p_reason)); end if;
   delete from controls.caution where agent = p_agent;
   if not found then return json_build_object('cautious', false, 'changed', false); end if;
   perform audit.chain(json_build_array(json_build_object('kind', 'agent.trusted-again', 'agent', p_agent, 'outcome', 'trusted again', 'facts', json_build_object('person', p_person)::text, 'inputs', audit.canonical(json_build_object('reason', p_reason)))));
@@ -234,10 +268,10 @@ grant select on audit.agent, audit.residency to {{role.auditor}};
 
 revoke all on all functions in schema anomaly from public;
 
-revoke all on function controls.be_cautious(text, uuid, text), controls.set_caution(text, text, text, boolean) from public;
+revoke all on function controls.be_cautious(text, uuid, text, text), controls.set_caution(text, text, text, boolean) from public;
 
 grant usage on schema anomaly to {{role.keeper}};
 
-grant execute on function anomaly.look(text), anomaly.told(text) to {{role.keeper}};
+grant execute on function anomaly.look(text), anomaly.count_hours(), anomaly.untold(), anomaly.told(text) to {{role.keeper}};
 
 grant execute on function controls.set_caution(text, text, text, boolean) to {{role.kill}};

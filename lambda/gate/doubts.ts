@@ -63,7 +63,7 @@ export function lookup(scope: CompiledScope, tool: Tool, values: Parameters, req
   const vouched = new Map<string, number>();
   const unknown = [...own, ...[...contacts.values()].flat()].filter(({ type, value }) => {
     const level = namedIn(request, type, value) ? 3 : registered(scope, type, value) ? 1 : 0;
-    vouched.set(`${type} ${value}`, level);
+    if (canonical(type, value) === value) vouched.set(`${type} ${value}`, level); // what has another form is looked at again
     return level === 0;
   });
   const phrases = [...new Set(free.flatMap(([, text]) => phrasesOf(text)))].filter((phrase) => !quotes(request, phrase));
@@ -116,9 +116,8 @@ export function doubts(scope: CompiledScope, rule: Rule, tool: Tool, values: Par
   const unvouched = given.filter(([name, parameter]) => tool.effect === 'write' && !tool.sinks.includes(name) && (!PLAIN.has(parameter.type) || parameter.type === 'text'))
     .flatMap(([name, parameter]) => {
       const type = valueType(parameter);
-      if (level(type, values[name]) > 0) return [];
       const value = canonical(type, values[name]);
-      return value === undefined || value.length > 200 ? [] : [{ type, value }];
+      return value === undefined || value.length > 200 || level(type, value) > 0 ? [] : [{ type, value }];
     });
   return { doubts: say, levels, unvouched };
 }

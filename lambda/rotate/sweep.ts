@@ -6,6 +6,8 @@ import { CURRENT, current, PENDING, probePrefix, removeProbe, staged, unstage } 
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
+/** Whatever its schedule says: older than that no credential is on time. */
+const LONGEST_DAYS = 62;
 
 /** What a sweep found and did. */
 export interface Swept {
@@ -54,10 +56,8 @@ export async function sweep(at: Date): Promise<Swept> {
 }
 
 async function see(client: SecretsManagerClient, of: Credential, { NextRotationDate }: SecretListEntry, now: number, swept: Swept): Promise<void> {
-  const live = await current(of.secretArn);
   // In the past when every attempt of Secrets Manager has failed; or when the answer to a leak overtook it, which has replaced the credential since.
   const due = NextRotationDate?.getTime() ?? now;
-  if (due < now - DAY_MS && live.createdAt.getTime() < due) swept.late.push(of.name);
   const pending = (await staged(of.secretArn)).find(({ VersionStages = [] }) => VersionStages.includes(PENDING) && !VersionStages.includes(CURRENT));
   if (pending?.VersionId !== undefined && (pending.CreatedDate?.getTime() ?? 0) <= now - DAY_MS) {
     swept.stuck.push(of.name);
@@ -66,5 +66,7 @@ async function see(client: SecretsManagerClient, of: Credential, { NextRotationD
     await client.send(new RotateSecretCommand({ SecretId: of.secretArn }));
     return;
   }
+  const live = await current(of.secretArn);
+  if (due < now - DAY_MS && (live.createdAt.getTime() < due || live.createdAt.getTime() < now - LONGEST_DAYS * DAY_MS)) swept.late.push(of.name);
   if (of.kind.retire && live.createdAt.getTime() < now - DAY_MS && await of.kind.retire(live.value)) swept.retired.push(of.name);
 }

@@ -23,6 +23,9 @@ export interface AnomalyRuleOptions {
   readonly agents?: string[];
 }
 
+/** Rules about approvers: whichever agent's holds they were, it did nothing. */
+const OF_PEOPLE: readonly string[] = ['rubber-stamp', 'never-rejects'];
+
 type Spec = Readonly<Record<string, string | number>>;
 
 const HOUR = Duration.hours(1);
@@ -62,7 +65,7 @@ export class AnomalyRule {
   /** `never-rejects`: a person who approved at least `count` holds in four weeks, half of them within `seconds` of the proposal, and rejected none. */
   public static neverRejects(count: number, within: Duration, options?: AnomalyRuleOptions): AnomalyRule { return new AnomalyRule('never-rejects', { ...whole('count', count), ...seconds('within', within) }, WEEK, options); }
 
-  /** `replaced-credential`: at least `count` calls within `per` by sessions that were ended before their time: of a stopped agent, or after a leak. */
+  /** `replaced-credential`: at least `count` calls within `per` that reach the gate by sessions that are none any more: of a stopped agent, or of no run. What IAM denies already does not reach it. */
   public static replacedCredential(count: number, per: Duration, options?: AnomalyRuleOptions): AnomalyRule { return new AnomalyRule('replaced-credential', { ...whole('count', count), ...seconds('per', per) }, HOUR, options); }
 
   /** What is watched for when nothing else is said: 100 writes or 20 failures in 5 minutes, 10 approvals in a minute, and whatever the agent's own history calls unusual. */
@@ -85,6 +88,7 @@ export class AnomalyRule {
     if (quietSeconds < 60 || quietSeconds > 60 * 86_400) throw new ControlsError('AnomalyRuleInvalid', `${name}: quiet must be 1 minute to 60 days, got ${(options.quiet ?? quiet).toHumanString()}; correct it`);
     const stranger = options.agents?.find((agent) => !/^[a-z][a-z0-9-]{0,23}$/.test(agent));
     if (stranger !== undefined || options.agents?.length === 0) throw new ControlsError('AnomalyRuleInvalid', `${name}: agents are names on cards, got ${shown(stranger ?? [])}; leave it out to watch all`);
+    if (OF_PEOPLE.includes(name) && ((options.response ?? AnomalyResponse.NOTIFY) !== AnomalyResponse.NOTIFY || options.agents)) throw new ControlsError('AnomalyRuleInvalid', `${name} is about a person and no agent, so it can only tell, got ${shown({ response: options.response, agents: options.agents })}; leave response and agents out`);
     this.ruleName = name;
     this._response = options.response ?? AnomalyResponse.NOTIFY;
     this._spec = { rule: name, ...spec, response: this._response, quietSeconds, ...(options.agents ? { agents: options.agents } : {}) };

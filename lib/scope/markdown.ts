@@ -8,7 +8,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 /** Text as Markdown shows it, whatever is in it. */
 export function text(value: string): string {
-  return value.replaceAll(/[\\`*_[\]<>|#~]/g, '\\$&').replaceAll(/\s+/g, ' ');
+  return value.replaceAll(/[\\`*_[\]<>|#~&]/g, '\\$&').replaceAll(/\s+/g, ' ');
 }
 
 /** An identifier, in code. A backtick or a bar would end it. */

@@ -93,6 +93,8 @@ describe('agent-controls runbook', () => {
 
 describe('agent-controls evidence', () => {
   it('writes pages, JSON beside them, and a signed manifest; goes on where it was interrupted', async () => {
+    // What was not signed yet is not on the pages.
+    await (await runtime.person('pia', 'privacy')).ask('POST', '/checkpoints', {});
     // Begun, and killed in the middle.
     await new Promise<void>((resolve) => {
       const child = spawn(process.execPath, [COMMAND, 'evidence', '--out', out, '--assembly', inject('assembly'), ...local], { cwd: tmpdir(), env: { PATH: process.env.PATH ?? '' } });

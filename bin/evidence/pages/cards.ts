@@ -7,12 +7,19 @@ import { said } from '../entries';
 import type { PageMaker } from '../page';
 
 /** A card as it is registered. */
-export interface CardRow { readonly card: Card; readonly digest: string; readonly environment: string; readonly approvedBy: string | null; readonly signatures: readonly unknown[]; readonly reviewBy: string; readonly registeredAt: string; readonly current: boolean }
+export interface CardRow { readonly card: Card; readonly digest: string; readonly environment: string; readonly approvedBy: string | null; readonly signatures: readonly unknown[]; readonly reviewBy: string; readonly registeredAt: string }
 
+/** Cards that are in force now, one of each agent. */
 export async function cardsOf(log: Pick<Log, 'rows'>): Promise<CardRow[]> {
-  const rows = await log.rows(`select card, card_digest, environment, approved_by, signatures, review_by, to_char(registered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as registered_at, current from audit.card order by agent, registered_at`);
+  const rows: Record<string, unknown>[] = [];
+  // A few at a time: the Data API answers with 1 MiB at most.
+  for (;;) {
+    const more = await log.rows(`select card, card_digest, environment, approved_by, signatures, review_by, to_char(registered_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as registered_at from audit.card where current order by agent limit 10 offset :skip::int`, { skip: rows.length });
+    rows.push(...more);
+    if (more.length < 10) break;
+  }
   return rows.map((row) => ({
-    card: JSON.parse(said(row.card)) as Card, digest: said(row.card_digest), environment: said(row.environment), approvedBy: typeof row.approved_by === 'string' ? row.approved_by : null, signatures: JSON.parse(said(row.signatures)) as unknown[], reviewBy: said(row.review_by), registeredAt: said(row.registered_at), current: row.current === true,
+    card: JSON.parse(said(row.card)) as Card, digest: said(row.card_digest), environment: said(row.environment), approvedBy: typeof row.approved_by === 'string' ? row.approved_by : null, signatures: JSON.parse(said(row.signatures)) as unknown[], reviewBy: said(row.review_by), registeredAt: said(row.registered_at),
   }));
 }
 
@@ -25,7 +32,7 @@ export async function manifestsOf(log: Pick<Log, 'rows'>): Promise<Manifest[]> {
 export const cards: PageMaker = {
   name: '01-scope-cards',
   async make({ log }) {
-    const current = (await cardsOf(log)).filter((each) => each.current);
+    const current = await cardsOf(log);
     const manifests = await manifestsOf(log);
     return {
       title: 'Scope cards',

@@ -1,6 +1,6 @@
 import { Erasure, readStatement, Retention } from '../../../lambda/audit/statement';
 import { code, table, text } from '../../../lib/scope/markdown';
-import { entriesOf, said, when } from '../entries';
+import { entriesOf, newest, said, when } from '../entries';
 import type { PageMaker } from '../page';
 
 /** What was erased and dropped, by signed receipts, and what is held back. */
@@ -26,7 +26,7 @@ export const retention: PageMaker = {
         '## Months that were dropped', '',
         ...table(['month', 'at', 'kept for', 'receipt'], months.map(({ statement, key }) => [code(statement.month), when(statement.at), `${statement.keptMonths} months`, `[receipt](receipts/${key.replaceAll('/', '-')})`])), '',
         '## Legal holds and orders', '',
-        ...table(['time', 'what', 'reference', 'outcome'], holds.map(({ time, kind, reference, outcome }) => [when(time), kind, text(reference ?? ''), text(outcome ?? '')])),
+        ...table(['time', 'what', 'reference', 'outcome'], holds.map(({ time, kind, reference, outcome }) => [when(time), kind, text(reference ?? ''), text(outcome ?? '')])), ...newest(holds),
       ],
       data: { oldest: oldest ?? null, erasures, months, entries: holds },
       hides: ['Tables of your own applications, and copies that somebody made of this log: those are yours to erase.', 'The subject that was erased: a receipt that named it would keep it.'],

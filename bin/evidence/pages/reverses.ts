@@ -1,5 +1,5 @@
 import { code, table, text } from '../../../lib/scope/markdown';
-import { entriesOf, said, when } from '../entries';
+import { entriesOf, newest, said, when } from '../entries';
 import type { PageMaker } from '../page';
 import { manifestsOf } from './cards';
 
@@ -21,7 +21,7 @@ export const reverses: PageMaker = {
           const of = reversals.filter((each) => each.run === run);
           const count = (...outcomes: string[]): string => said(of.filter((each) => outcomes.includes(each.outcome ?? '')).length);
           return [when(time), text(agent ?? ''), text(reference ?? ''), text(outcome ?? ''), count('executed'), count('refused'), count('failed', 'unknown')];
-        })),
+        })), ...newest(reversals),
       ],
       data: { manifests, rollbacks, reversals },
       hides: ['That a reverse would work today: only one that was run has shown it.', 'Writes older than before-images are kept; those are undone by hand.'],

@@ -37,7 +37,10 @@ describe('a look', () => {
     db = await testDatabase(LEADS);
     await db.register(card(), [SEND_EMAIL]);
   });
-  const look = async (...rules: AnomalyRule[]): Promise<{ finding: string; rule: string; agent: string; response: string }[]> => JSON.parse((await db.as('keeper').query<{ found: string }>('select anomaly.look($1) as found', [JSON.stringify(rules.map(({ _spec }) => _spec))])).rows[0]?.found ?? '[]') as never;
+  const look = async (...rules: AnomalyRule[]): Promise<{ finding: string; rule: string; agent: string; response: string }[]> => {
+    for (const { _spec } of rules) await db.as('keeper').query('select anomaly.look($1)', [JSON.stringify(_spec)]);
+    return JSON.parse((await db.as('keeper').query<{ found: string }>('select anomaly.untold() as found')).rows[0]?.found ?? '[]') as never;
+  };
   const tell = (findings: readonly { finding: string }[]): Promise<unknown> => db.as('keeper').query('select anomaly.told($1)', [JSON.stringify(findings.map(({ finding }) => finding))]);
   const refused = async (times: number): Promise<void> => { for (let each = 0; each < times; each += 1) await db.as('broker').query("select gate.start_run($1, 'outreach-closer', 'bot', 'another', 'x', null, null, null, 1800)", [`run-${Math.random()}`]); };
   const entries = async (kind: string): Promise<{ agent: string; outcome: string; facts: string }[]> => (await db.owner.query<{ agent: string; outcome: string; facts: string }>('select agent, outcome, facts from audit.entry where kind = $1 order by at', [kind])).rows;
@@ -59,9 +62,13 @@ describe('a look', () => {
     const again = await look(FIVE);
     expect(again).toHaveLength(1);
     await tell(again);
-    await refused(9);
+    await refused(4);
     expect(await look(FIVE)).toEqual([]);
     expect(await entries('anomaly.found')).toHaveLength(1);
+    await refused(1); // twice as much as what was told
+    const grown = await look(FIVE);
+    expect(grown).toHaveLength(1);
+    await tell(grown);
     await db.moveClock(3_700);
     await refused(6);
     expect(await look(FIVE)).toHaveLength(1);
@@ -84,12 +91,12 @@ describe('a look', () => {
   });
 
   it('is the keeper\'s: no other login looks, and none writes what was found', async () => {
-    for (const duty of ['gate', 'kill', 'auditor', 'executor'] as const) await expect(db.as(duty).query("select anomaly.look('[]')"), duty).rejects.toThrow(/permission denied/);
+    for (const duty of ['gate', 'kill', 'auditor', 'executor'] as const) await expect(db.as(duty).query("select anomaly.look('{}')"), duty).rejects.toThrow(/permission denied/);
     for (const duty of ['keeper', 'gate', 'auditor'] as const) await expect(db.as(duty).query('delete from anomaly.finding'), duty).rejects.toThrow(/permission denied/);
     await expect(db.as('keeper').query("select controls.set_caution('outreach-closer', 'x', 'y', false)")).rejects.toThrow(/permission denied/);
   });
 
   it('refuses a rule that it does not know, and forgets nothing by it', async () => {
-    await expect(db.as('keeper').query(`select anomaly.look('[{"rule":"astrology","quietSeconds":60}]')`)).rejects.toThrow('RuleUnknown');
+    await expect(db.as('keeper').query(`select anomaly.look('{"rule":"astrology","quietSeconds":60}')`)).rejects.toThrow('RuleUnknown');
   });
 });

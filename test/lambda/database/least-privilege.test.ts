@@ -13,7 +13,7 @@ const MAY: Readonly<Record<Duty, readonly string[]>> = {
   expiry: ['hold.attend', 'hold.expire', 'hold.open', 'hold.told'],
   append: ['audit.append'],
   auditor: ['audit.inputs_of', 'audit.json_of', 'audit.output_of', 'audit.record_review', 'audit.usage'],
-  keeper: ['anomaly.look', 'anomaly.told', 'audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.record_evidence', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],
+  keeper: ['anomaly.count_hours', 'anomaly.look', 'anomaly.told', 'anomaly.untold', 'audit.carry_out_erasure', 'audit.drop_month', 'audit.due_month', 'audit.erasure_places', 'audit.legal_holds', 'audit.make_months', 'audit.order_erasure', 'audit.ordered_erasures', 'audit.place_legal_hold', 'audit.record_checkpoint', 'audit.record_evidence', 'audit.release_legal_hold', 'audit.state', 'audit.swept_partitions', 'gate.reconcile', 'undo.expire'],
   kill: ['controls.ask_back', 'controls.bring_back', 'controls.end_logins', 'controls.end_waiting', 'controls.left_of', 'controls.record_disabled', 'controls.record_stop', 'controls.set_caution', 'controls.stop', 'controls.stoppable'],
   gateway: ['gate.begin_model', 'gate.end_model', 'gate.model_goes_on', 'gate.model_policy', 'gate.model_result', 'gate.open_model', 'gate.refuse_model'],
   rotate: ['controls.advance_rotation', 'controls.claim_rotation', 'controls.look_rotation', 'controls.record_failure', 'controls.record_leak', 'controls.set_rotated'],

@@ -53,7 +53,7 @@ describe('the anomaly monitor', () => {
   });
 
   it.each([
-    ['a count of nothing', () => AnomalyRule.bulkWrites(0, minute)], ['half a count', () => AnomalyRule.repeatedFailures(1.5, minute)], ['a day and more', () => AnomalyRule.rubberStamp(5, Duration.days(2))], ['a share of everything', () => AnomalyRule.drift(1, 100)],
+    ['a stop for what a person did', () => AnomalyRule.rubberStamp(5, minute, { response: AnomalyResponse.DISABLE })], ['an agent for what a person did', () => AnomalyRule.neverRejects(5, minute, { agents: ['refunder'] })], ['a count of nothing', () => AnomalyRule.bulkWrites(0, minute)], ['half a count', () => AnomalyRule.repeatedFailures(1.5, minute)], ['a day and more', () => AnomalyRule.rubberStamp(5, Duration.days(2))], ['a share of everything', () => AnomalyRule.drift(1, 100)],
     ['a factor that lowers', () => AnomalyRule.sumSpike(0.5)], ['no number', () => AnomalyRule.unusualHours(NaN, 0.1)], ['a quiet second', () => AnomalyRule.newBehaviour({ quiet: Duration.seconds(1) })], ['a name that is none', () => AnomalyRule.newBehaviour({ agents: ['Not A Name'] })], ['nobody', () => AnomalyRule.newBehaviour({ agents: [] })],
   ])('refuses %s, and says what is expected', (_what, make) => { expect(make).toThrow(/^AnomalyRuleInvalid: .*, got /); });
 
