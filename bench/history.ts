@@ -14,8 +14,8 @@ export interface Done {
   readonly parameters?: object;
 }
 
-/** Something unusual that was put into a history: whoever watches should find it by this rule in this time. */
-export interface Planted { readonly rule: string; readonly agent: string; readonly from: number; readonly until: number }
+/** Something unusual that was put into a history: whoever watches should find it by this rule from then until it is not looked back at any more. */
+export interface Planted { readonly rule: string; readonly agent: string; readonly from: number; readonly ended: number; readonly until: number }
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -104,9 +104,10 @@ export function planted(seed: number, from: number): { done: Done[]; planted: Pl
     while ([0, 6].includes(new Date(at).getUTCDay())) at += DAY;
     return at + 7 * MINUTE;
   };
-  const plant = (rule: string, agent: string, at: number, lasts: number, make: (at: number) => Done[], count: number): void => {
+  /** `stays`: for how long after its end a rule looks back at it. */
+  const plant = (rule: string, agent: string, at: number, lasts: number, make: (at: number) => Done[], count: number, stays = 3 * HOUR): void => {
     for (let each = 0; each < count; each += 1) done.push(...make(at + (lasts * each) / count));
-    all.push({ rule, agent, from: at, until: at + lasts + 3 * HOUR });
+    all.push({ rule, agent, from: at, ended: at + lasts, until: at + lasts + stays });
   };
   const of = (agent: string, action: string, more: Parameters<typeof call>[5] = {}) => (at: number): Done[] => call(random, agent, action, at, undefined, { denied: false, ...more });
 
@@ -128,7 +129,7 @@ export function planted(seed: number, from: number): { done: Done[]; planted: Pl
     const working = time(Math.floor((at - from) / DAY), 9 + Math.floor(random() * 7));
     const common = { agent: 'outreach-closer', action: 'send_email', decision: id(), effect: 'write', parameters: { to: 'x', subject: 'x', body: 'x' } } as const;
     return [{ ...common, at: working, kind: 'call.intent', outcome: 'hold' }, { ...common, at: working + 6_000, kind: 'hold.approved', outcome: 'approve', approver: 'frida' }];
-  }, 60);
+  }, 60, 28 * DAY);
   // From one day on it does something else than before, for longer than a week.
   const turned = time(15, 20);
   plant('drift', 'nightly', turned, 9 * DAY, of('nightly', 'add_note'), 1_100);

@@ -19,7 +19,7 @@ import { reverses } from '../evidence/pages/reverses';
 import { rotation } from '../evidence/pages/rotation';
 import { demandEvidence, verifyFolder } from '../evidence/verify';
 import { Log, LogOptions, openLog, withLog } from '../log';
-import { Period, periodOf, withPeriod } from '../period';
+import { filterOf, Period, withPeriod } from '../period';
 import { dim, green, progressLine, red } from '../terminal';
 import { KeyOptions, keysOf, pinnedOr, withKeys } from './audit/keys';
 import { TABLETOPS } from './tabletop';
@@ -72,16 +72,19 @@ export const tabletopsOf = (folder: string): string[] => (existsSync(join(folder
 
 /** Makes the folder and has it signed. */
 export async function makeEvidence(log: Log, options: EvidenceOptions, tell: (what: string) => void): Promise<{ out: string; files: number; statement: string; local: boolean }> {
-  const period = periodOf(options);
+  const { from, until } = filterOf({ from: options.from, until: options.until });
   const { bucket, keys } = await pinnedOr(log, options.key);
   const newest = await bucket.latestCheckpoint();
   const checkpoint = newest && (readStatement(await bucket.get(newest), keys) as Signed<Checkpoint> | undefined)?.statement;
   if (!checkpoint) throw new Error('NothingAnchored: the log has no checkpoint that a key which counts signed; agent-controls audit checkpoint makes one, or wait some minutes');
+  // What came later is not anchored yet, and grows while pages are made.
+  const end = until === undefined || Date.parse(until) > Date.parse(checkpoint.databaseAt) ? checkpoint.databaseAt : until;
+  if (from !== undefined && Date.parse(from) >= Date.parse(end)) throw new Error(`PeriodEmpty: --from must be before ${end}, where the newest checkpoint or --until is, got ${from}; take an earlier one`);
   const local = checkpoint.account === '000000000000';
   const manifest: Manifest = await writeFolder(options.out, PAGES, {
     log, bucket, keys, tabletops: options.tabletop.map((file) => resolve(file)), checkpoint: { number: checkpoint.number, databaseAt: checkpoint.databaseAt, digest: statementDigest(checkpoint).toString('hex') },
     assembly: existsSync(options.assembly) ? resolve(options.assembly) : undefined, injection: options.injection === undefined ? undefined : resolve(options.injection), progress: tell,
-    period: { ...period, until: period.until ?? checkpoint.databaseAt }, // what came later is not anchored yet, and grows while pages are made
+    period: { ...(from === undefined ? {} : { from }), until: end },
   }, local, tell);
   tell('having it signed');
   const digest = createHash('sha256').update(manifestText(manifest)).digest('hex');

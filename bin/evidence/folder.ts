@@ -6,6 +6,7 @@ import { keyFingerprint } from '../../lambda/audit/statement';
 import { canonicalJson } from '../../lib/scope/canonical-json';
 import { code, table, text } from '../../lib/scope/markdown';
 import { pageHtml } from '../page-html';
+import { when } from './entries';
 import type { Material, Page, PageMaker } from './page';
 import { CRITERIA } from './soc2';
 
@@ -14,7 +15,7 @@ export interface Manifest {
   readonly format: 'agent-controls/evidence-manifest/1';
   readonly controls: string;
   readonly from: string | null;
-  readonly until: string | null;
+  readonly until: string;
   /** The newest checkpoint when it was made: what pages tell was signed before, and the sample was drawn by its digest. */
   readonly checkpoint: { readonly number: number; readonly digest: string };
   readonly files: Readonly<Record<string, string>>;
@@ -45,11 +46,10 @@ interface Summary { readonly title: string; readonly shows: string; readonly fil
 /** Writes the pages of a folder; pages that an interrupted run has made already are left as they are. @returns the manifest. */
 export async function writeFolder(out: string, makers: readonly PageMaker[], of: Material, local: boolean, tell: (what: string) => void): Promise<Manifest> {
   mkdirSync(out, { recursive: true, mode: 0o700 });
-  const question = sha256(canonicalJson({ controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until ?? null, checkpoint: of.checkpoint.digest, assembly: of.assembly ?? null, files: [...of.tabletops, ...(of.injection === undefined ? [] : [of.injection])].map((path) => sha256(readFileSync(path))), makers: makers.map(({ name }) => name) }));
-  const strangers = allFiles(out).filter((name) => name !== PROGRESS && !name.endsWith('.part'));
-  const before = readProgress(out, question);
-  if (strangers.length > 0 && !before && !existsSync(join(out, MANIFEST))) throw new Error(`EvidenceFolder: ${out} holds files that are no evidence of this question; give an empty folder`);
+  const question = sha256(canonicalJson({ controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until, checkpoint: of.checkpoint.digest, assembly: of.assembly ?? null, files: [...of.tabletops, ...(of.injection === undefined ? [] : [of.injection])].map((path) => sha256(readFileSync(path))), makers: makers.map(({ name }) => name) }));
   if (existsSync(join(out, MANIFEST))) throw new Error(`EvidenceFolder: ${out} is evidence already, and is not written over; give another folder`);
+  const before = readProgress(out, question);
+  if (!before && written(out).length > 0) throw new Error(`EvidenceFolder: ${out} holds files that are no evidence of this question; give an empty folder`);
   const progress: Progress = before ?? { of: question, done: {} };
   save(join(out, PROGRESS), JSON.stringify(progress));
   for (const [index, maker] of makers.entries()) {
@@ -61,9 +61,9 @@ export async function writeFolder(out: string, makers: readonly PageMaker[], of:
     save(join(out, PROGRESS), JSON.stringify(progress));
   }
   const front = put(out, { 'index.html': pageHtml('Evidence', frontPage(of, makers, progress.done, local)), 'soc2.html': pageHtml('SOC 2', soc2Page(local)), 'soc2.json': `${JSON.stringify(CRITERIA, null, 2)}\n`, [KEY]: of.keys.map((key) => key.export({ type: 'spki', format: 'pem' }).toString()).join('') });
-  const manifest: Manifest = { format: 'agent-controls/evidence-manifest/1', controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until ?? null, checkpoint: { number: of.checkpoint.number, digest: of.checkpoint.digest }, files: Object.fromEntries(Object.entries({ ...front, ...Object.assign({}, ...Object.values(progress.done).map(({ files }) => files)) as Record<string, string> }).sort(([a], [b]) => (a < b ? -1 : 1))) };
-  const left = allFiles(out).filter((path) => path !== PROGRESS && !path.endsWith('.part') && !Object.hasOwn(manifest.files, path));
-  if (left.length > 0) throw new Error(`EvidenceFolder: ${left[0] ?? ''} came into ${out} from elsewhere; take it away, and ask again`);
+  const manifest: Manifest = { format: 'agent-controls/evidence-manifest/1', controls: of.log.controlsName, from: of.period.from ?? null, until: of.period.until, checkpoint: { number: of.checkpoint.number, digest: of.checkpoint.digest }, files: Object.fromEntries(Object.entries({ ...front, ...Object.assign({}, ...Object.values(progress.done).map(({ files }) => files)) as Record<string, string> }).sort(([a], [b]) => (a < b ? -1 : 1))) };
+  const stranger = written(out).find((path) => !Object.hasOwn(manifest.files, path));
+  if (stranger !== undefined) throw new Error(`EvidenceFolder: ${stranger} came into ${out} from elsewhere; take it away, and ask again`);
   return manifest;
 }
 
@@ -71,7 +71,7 @@ export async function writeFolder(out: string, makers: readonly PageMaker[], of:
 export function seal(out: string, manifest: Manifest, signature: object): void {
   save(join(out, SIGNATURE), `${JSON.stringify(signature, null, 2)}\n`);
   save(join(out, MANIFEST), manifestText(manifest));
-  for (const path of allFiles(out)) if (path === PROGRESS || path.endsWith('.part')) rmSync(join(out, path));
+  for (const path of allFiles(out)) if (isAside(path)) rmSync(join(out, path));
 }
 
 /** What is signed is this text. */
@@ -81,6 +81,10 @@ export const manifestText = (manifest: Manifest): string => `${canonicalJson(man
 export function allFiles(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory()).map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/')).sort();
 }
+
+/** What a run needs while it writes, and no more once the folder is whole. */
+const isAside = (path: string): boolean => path === PROGRESS || path.endsWith('.part');
+const written = (out: string): string[] => allFiles(out).filter((path) => !isAside(path));
 
 export const sha256 = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -123,11 +127,11 @@ function attached({ files = {} }: Page): Record<string, string> {
   return Object.fromEntries(Object.entries(files).flatMap(([path, content]) => (path.endsWith('.md') ? [[path, content], [path.replace(/\.md$/, '.html'), pageHtml(/^# (.*)$/m.exec(content)?.[1] ?? path, content)]] : [[path, content]])));
 }
 
-function frontPage({ log, period, keys, checkpoint, bucket: _ }: Material, makers: readonly PageMaker[], done: Readonly<Record<string, Summary>>, local: boolean): string {
+function frontPage({ log, period, keys, checkpoint }: Material, makers: readonly PageMaker[], done: Readonly<Record<string, Summary>>, local: boolean): string {
   return [
     '# Evidence', '',
     ...(local ? [LOCAL, ''] : []),
-    ...table(['control plane', 'from', 'until', 'rests on', 'key'], [[code(log.controlsName), period.from ?? 'its beginning', period.until ?? 'now', `checkpoint ${checkpoint.number}, ${checkpoint.databaseAt.slice(0, 19).replace('T', ' ')}`, keys.map((key) => code(keyFingerprint(key).slice(0, 32))).join(', ')]]), '',
+    ...table(['control plane', 'from', 'until', 'rests on', 'key'], [[code(log.controlsName), period.from === undefined ? 'its beginning' : when(period.from), when(period.until), `checkpoint ${checkpoint.number}, ${when(checkpoint.databaseAt)}`, keys.map((key) => code(keyFingerprint(key).slice(0, 32))).join(', ')]]), '',
     '## Seven controls', '',
     ...table(['no.', 'control', 'what is shown', 'page'], CONTROLS.map(([control, name, sentence], index) => [String(index + 1), `**${text(control)}**`, text(sentence), `[${name}](${name}.html)`])), '',
     '## All pages', '',

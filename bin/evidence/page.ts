@@ -24,7 +24,8 @@ export interface Material {
   readonly keys: readonly KeyObject[];
   /** Newest checkpoint that anchors what is shown. */
   readonly checkpoint: { readonly number: number; readonly databaseAt: string; readonly digest: string };
-  readonly period: Period;
+  /** What is shown: until the checkpoint, or before. */
+  readonly period: Period & { readonly until: string };
   /** Folder that `cdk synth` wrote, if there is one. */
   readonly assembly: string | undefined;
   /** What `npm run bench:injection -- --json` wrote. */

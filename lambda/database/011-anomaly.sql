@@ -57,12 +57,23 @@ end $$;
 -- What a rule has found of one agent, not yet judged by whether it was told already.
 create type anomaly.candidate as (agent text, subject text, value numeric, threshold numeric, since timestamptz, decisions uuid[], total int);
 
--- More of one kind within a time than is usual: any stretch of that length that ends after the last look.
+-- Within how long a rule counts; null of one that compares with a history.
+create function anomaly.counts_within(p_rule json) returns interval language sql immutable as $$
+  select case when p_rule ->> 'rule' in ('bulk-writes', 'repeated-failures', 'rubber-stamp', 'replaced-credential') then make_interval(secs => (p_rule ->> 'seconds')::int) end
+$$;
+
+-- More of one kind within a time than is usual: any stretch of that length that ends after the last look. When a person lets an agent go on, what it
+-- did until then has been looked at, and its count begins anew.
 create function anomaly.bursts(p_rule json, p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language sql stable as $$
-  with of as (select p_rule ->> 'rule' as rule, make_interval(secs => (p_rule ->> 'seconds')::int) as per, (p_rule ->> 'count')::int as most),
-    events as materialized (select v.* from of, lateral anomaly.events(of.rule, greatest(p_looked, p_now - interval '1 day') - of.per - interval '1 minute') v),
-    ends as (select e.*, count(*) over stretch as count, bool_or(e.breaks) over stretch as broken from events e window stretch as (partition by e.subject order by e.at range between make_interval(secs => (p_rule ->> 'seconds')::int) preceding and current row)),
-    worst as (select distinct on (subject) * from ends, of where at > p_looked - interval '1 minute' and count >= most and broken is not true order by subject, count desc, at desc)
+  with of as (select p_rule ->> 'rule' as rule, anomaly.counts_within(p_rule) as per, (p_rule ->> 'count')::int as most),
+    seen as (select greatest(p_looked, p_now - interval '1 day') - per - interval '1 minute' as since from of),
+    every as materialized (select v.* from of, seen, lateral anomaly.events(of.rule, seen.since) v),
+    trusted as (select busy.agent, (select max(t.at) from audit.entry t, seen where t.agent = busy.agent and t.at >= seen.since and t.kind in ('agent.trusted-again', 'agent.enabled')) as at from (select agent from every, of group by agent, most having count(*) >= most) busy),
+    events as materialized (select e.* from every e left join trusted t using (agent) where (e.at <= t.at) is not true),
+    ends as (select e.*, count(*) over stretch as count, bool_or(e.breaks) over stretch as broken from events e window stretch as (partition by e.subject order by e.at range between anomaly.counts_within(p_rule) preceding and current row)),
+    -- An entry may be committed some seconds after its time; what was told by then is not new by that.
+    worst as (select distinct on (subject) e.*, of.per, of.most from ends e, of where e.at > p_looked - interval '1 minute' and e.count >= of.most and e.broken is not true
+      and not exists (select from anomaly.finding f where f.rule = of.rule and f.agent is not distinct from e.agent and f.subject = e.subject and f.at >= e.at and e.count < 2 * (f.facts::json ->> 'value')::numeric) order by subject, count desc, at desc)
   select w.agent, w.subject, w.count, w.most, w.at - w.per, (select array_agg(d.decision_id) from (select b.decision_id from events b where b.subject = w.subject and b.at <= w.at and b.at > w.at - w.per and b.decision_id is not null order by b.at desc limit 20) d), w.count::int from worst w
 $$;
 
@@ -149,8 +160,8 @@ $$;
 
 create function anomaly.candidates(p_rule json, p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language plpgsql stable as $$
 begin
+  if anomaly.counts_within(p_rule) is not null then return query select * from anomaly.bursts(p_rule, p_now, p_looked); return; end if;
   case p_rule ->> 'rule'
-    when 'bulk-writes', 'repeated-failures', 'rubber-stamp', 'replaced-credential' then return query select * from anomaly.bursts(p_rule, p_now, p_looked);
     when 'unusual-hours' then return query select * from anomaly.unusual_hours(p_rule, p_now);
     when 'rate-spike' then return query select * from anomaly.rate_spikes(p_rule, p_now);
     when 'sum-spike' then return query select * from anomaly.sum_spikes(p_rule, p_now, p_looked);
@@ -190,7 +201,7 @@ begin
 end $$;
 
 -- Looks by one rule, `{rule, response, quietSeconds, agents, ...}`, at what was done since it last did. Each finding is an entry with the rows it rests on. One of the
--- same agent and subject is not told again within its quiet time, unless it has grown to twice what it was: who let the agent go on knew of that much, and no more.
+-- same agent and subject is not told again within its quiet time, unless it has grown to twice what it was, or is a count that began anew since.
 create function anomaly.look(p_rule text) returns int language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '3s' as $$
 declare
   v_now timestamptz := controls.now();
@@ -206,8 +217,9 @@ begin
   select at into v_looked from anomaly.looked where rule = v_key for update;
   for v_found in select * from anomaly.candidates(v_rule, v_now, v_looked) loop
     continue when json_typeof(v_rule -> 'agents') = 'array' and not exists (select from json_array_elements_text(v_rule -> 'agents') a where a = v_found.agent);
-    continue when exists (select from anomaly.finding f where f.rule = v_rule ->> 'rule' and f.agent is not distinct from v_found.agent and f.subject = v_found.subject and f.at > v_now - make_interval(secs => (v_rule ->> 'quietSeconds')::int)
-      and v_found.value < 2 * (f.facts::json ->> 'value')::numeric);
+    continue when exists (select from anomaly.finding f where f.rule = v_rule ->> 'rule' and f.agent is not distinct from v_found.agent and f.subject = v_found.subject
+      and f.at > v_now - make_interval(secs => (v_rule ->> 'quietSeconds')::int) and v_found.value < 2 * (f.facts::json ->> 'value')::numeric
+      and not (anomaly.counts_within(v_rule) is not null and exists (select from audit.entry e where e.agent = f.agent and e.at > f.at and e.kind in ('agent.trusted-again', 'agent.enabled'))));
     v_id := gen_random_uuid();
     v_facts := json_build_object('finding', v_id, 'subject', v_found.subject, 'value', v_found.value, 'threshold', v_found.threshold, 'since', v_found.since, 'response', v_rule ->> 'response', 'total', v_found.total, 'decisions', coalesce(v_found.decisions, '{}'));
     insert into anomaly.finding values (v_id, v_rule ->> 'rule', v_found.agent, v_found.subject, v_rule ->> 'response', v_now, false, v_facts::text);

@@ -231,7 +231,7 @@ describe('an approval with changes', () => {
 
 describe('the address of the page', () => {
   const ROUTES = (holdId: string): string[] => ['/approve', `/approve?hold=${holdId}`, '/approve/page.js', '/approve/page.css', '/approve/open', '/approve/holds', `/approve/holds/${holdId}`, `/approve/holds/${holdId}/verdict`, `/approve/holds/${holdId}/changes`, '/approve/token', '/approve?code=abc&state=def'];
-  const book = async (): Promise<string> => JSON.stringify((await superuser.query("select (select json_agg(json_build_object('hold', hold_id, 'status', status, 'digest', digest)) from hold.hold) as holds, (select count(*) from hold.verdict) as verdicts, (select count(*) from audit.entry) as entries")).rows);
+  const book = async (): Promise<string> => JSON.stringify((await superuser.query("select (select json_agg(json_build_object('hold', hold_id, 'status', status, 'digest', digest) order by hold_id) from hold.hold) as holds, (select count(*) from hold.verdict) as verdicts, (select count(*) from audit.entry) as entries")).rows);
 
   it('changes nothing when a scanner of links opens it, signed in or not', async () => {
     const holdId = await held();

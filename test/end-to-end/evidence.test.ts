@@ -201,7 +201,10 @@ describe('agent-controls evidence', () => {
     const report = join(folder, 'injection.json');
     writeFileSync(report, JSON.stringify({ 'first-exposure': { bank: { cases: 144, success: 0, partial: 0, tasks: 16, unattended: 11, benignDenied: 0, holds: 5 } } }));
     const later = join(folder, 'later');
-    expect((await cli(['evidence', '--out', later, '--from', '2999-01-01', '--injection', report, ...local])).status).toBe(0);
+    expect((await cli(['evidence', '--out', later, '--to', '2001-01-01', '--injection', report, ...local])).status).toBe(0);
+    expect(JSON.parse(readFileSync(join(later, 'manifest.json'), 'utf8'))).toMatchObject({ from: null, until: '2001-01-01' });
+    expect((await cli(['evidence', '--out', join(folder, 'never'), '--from', '2999-01-01', ...local])).stderr).toContain('PeriodEmpty');
+    expect((await cli(['evidence', '--out', join(folder, 'never'), '--from', '2026-01-01T10:00', ...local])).stderr).toContain('TimeInvalid');
     expect(readFileSync(join(later, '06-injection.html'), 'utf8')).toMatch(/first-exposure[\s\S]*144[\s\S]*0\.31/);
     expect((JSON.parse(readFileSync(join(later, '12-findings.json'), 'utf8')) as { data: { findings: unknown[] } }).data.findings).toEqual([]);
     expect(readFileSync(join(later, '02-access.html'), 'utf8')).toContain('no synthesized app was given');

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { DecisionFilter, searchDecisions } from '../../../lambda/audit/search';
 import { DecisionRow, decisionTable } from '../../decision-table';
 import { LogOptions, openLog, withLog } from '../../log';
+import { filterOf, withPeriod } from '../../period';
 import { bold } from '../../terminal';
 import { ocsf } from './ocsf';
 
@@ -16,7 +17,7 @@ interface Options extends LogOptions, DecisionFilter {
 
 /** `agent-controls audit search`. */
 export function searchCommand(): Command {
-  return withLog(new Command('search'))
+  return withPeriod(withLog(new Command('search')))
     .description('Finds decisions and prints them, newest last: as a table, or whole as JSON, CSV or OCSF.')
     .option('--agent <name>', 'of this agent')
     .option('--run <id>', 'of this run')
@@ -25,8 +26,6 @@ export function searchCommand(): Command {
     .option('--approver <name>', 'that this person decided about')
     .option('--verdict <verdict>', 'permit, hold or deny')
     .option('--status <status>', 'executed, failed, unknown, refused, denied, held, approved, rejected, expired, cancelled')
-    .option('--from <time>', 'not before, ISO 8601, UTC')
-    .option('--until <time>', 'before, ISO 8601, UTC')
     .option('--text <words>', 'with these words in what was asked, said, proposed or answered; "a phrase", -not')
     .option('--limit <number>', 'how many, the newest', '20')
     .option('--wide', 'with inputs, output and hashes, cut to fit')
@@ -44,9 +43,8 @@ async function search({ limit: most, csv, wide, ocsf: asOcsf, ...options }: Opti
   if (!Number.isInteger(limit) || limit < 1 || limit > 100_000) throw new Error(`--limit must be 1 to 100000, got ${most}`);
   demandOneOf('--verdict', options.verdict, VERDICTS);
   demandOneOf('--status', options.status, STATUSES);
-  for (const [name, time] of [['--from', options.from], ['--until', options.until]] as const) if (time !== undefined && (!/^\d{4}-\d{2}-\d{2}(T[\d:.]+(Z|[+-]\d{2}:?\d{2})?)?$/.test(time) || Number.isNaN(Date.parse(time)))) throw new Error(`${name} takes a time as 2026-11-22 or 2026-11-22T14:00:00Z, got ${time}`);
   const { agent, run, action, reference, approver, verdict, status, from, until, text } = options;
-  const filter = Object.fromEntries(Object.entries({ agent, run, action, reference, approver, verdict, status, from, until, text }).filter(([, value]) => value !== undefined)) as DecisionFilter;
+  const filter: DecisionFilter = filterOf({ agent, run, action, reference, approver, verdict, status, from, until, text });
   const log = await openLog(options);
   try {
     const decisions = (await searchDecisions(log, filter, limit)).reverse().map(decisionRow);
