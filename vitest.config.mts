@@ -21,7 +21,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    maxWorkers: 3, // more than there are cores: tests of the local runtime wait about as long as they work
+    isolate: false, // aws-cdk-lib is loaded once for each worker, not for each file: nothing here changes what a module keeps
     server: { deps: { inline: [/@secretlint\//] } },
     // The compiler decides what every enforcer enforces: no branch of it goes untested.
     coverage: { provider: 'v8', include: ['lib/scope/**'], exclude: ['test/**'], reporter: ['text-summary'], thresholds: { branches: 100 } },

@@ -62,3 +62,22 @@ function split(text: string): string[] {
   }
   return statements;
 }
+
+/** As few statements as do the same: the Data API answers each one by itself, and a schema has hundreds of small ones. */
+export function together(statements: readonly string[]): string[] {
+  const blocks: string[][] = [];
+  let characters = Infinity;
+  for (const statement of statements) {
+    if (/\$(step|together)\$/.test(statement)) throw new ControlsError('MigrationInvalid', 'a statement has $step$ or $together$ in it, which are what statements are put together with');
+    characters += statement.length + STEP.length;
+    if (characters > LONGEST_STATEMENT) {
+      blocks.push([]);
+      characters = TOGETHER.length + statement.length + STEP.length;
+    }
+    blocks.at(-1)?.push(statement);
+  }
+  return blocks.map((block) => (block.length === 1 ? block.join() : TOGETHER.replace('-', () => block.map((statement) => STEP.replace('-', () => statement)).join(''))));
+}
+
+const TOGETHER = 'do $together$ begin - end $together$';
+const STEP = ' execute $step$-$step$;';

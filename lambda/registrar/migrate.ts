@@ -1,5 +1,5 @@
 import { ControlsError } from '../../lib/scope/controls-error';
-import { MIGRATIONS } from '../database/migrations';
+import { MIGRATIONS, together } from '../database/migrations';
 import { Run, transaction } from './owner-session';
 
 /** Brings the schema up to date. Repeating it changes nothing; a migration that was edited after it ran is refused. */
@@ -14,7 +14,7 @@ export async function migrate(controlsName: string): Promise<number> {
   });
   for (const { version, name, checksum, statements } of due) {
     await transaction(async (run) => {
-      for (const statement of statements(controlsName)) await run(statement);
+      for (const block of together(statements(controlsName))) await run(block);
       await run('insert into controls.migration (version, name, checksum) values (:version::int, :name, :checksum)', { version, name, checksum });
       if (version === 1) await run("insert into controls.setting values ('controls_name', :name)", { name: controlsName });
     });

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Client, Pool } from 'pg';
 import { afterAll, inject } from 'vitest';
-import { MIGRATIONS } from '../../lambda/database/migrations';
+import { MIGRATIONS, together } from '../../lambda/database/migrations';
 import { compile, CompiledScope } from '../../lib/scope/compile';
 import { compileSql } from '../../lib/scope/compile-sql';
 import { canonicalJson } from '../../lib/scope/canonical-json';
@@ -48,7 +48,7 @@ export async function testDatabase(tables = ''): Promise<TestDatabase> {
   await admin.end();
   const owner = pool(ownerName, PASSWORD);
   await owner.query(tables);
-  for (const migration of MIGRATIONS) for (const statement of migration.statements(controls)) await owner.query(statement);
+  for (const migration of MIGRATIONS) for (const block of together(migration.statements(controls))) await owner.query(block);
   const login = (name: string, role: string, duty: string | null, agent: string | null): Promise<unknown> => owner.query("select controls.ensure_role($2::text), controls.ensure_login($1, $2, $3, $4), controls.set_password($1, $5, 'v1')", [name, role, duty, agent, scramVerifier(PASSWORD)]);
   for (const duty of DUTIES) await login(dutyLogin(controls, duty), dutyRole(controls, duty), duty, null);
   for (const { name, kind, windowSeconds, approvers, people, hours } of DEFAULT_TIERS) await owner.query('insert into controls.tier values ($1, $2, $3, $4, $5, false, $6)', [name, kind, windowSeconds, approvers, people, hours ? JSON.stringify(hours) : null]);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterAll, expect, it } from 'vitest';
-import { MIGRATIONS } from '../../../lambda/database/migrations';
+import { MIGRATIONS, together } from '../../../lambda/database/migrations';
 import { verifyByCopy } from '../../../local/postgres/copy-log';
 import { PostgresServer, startPostgres } from '../../../local/postgres/launcher';
 
@@ -26,7 +26,7 @@ const connect = async (): Promise<Client> => {
 it('keeps every entry that was acknowledged, in one chain each, though server and clients are killed amid rollbacks', async () => {
   server = await startPostgres({ folder, durable: true });
   const owner = await connect();
-  for (const { statements } of MIGRATIONS) for (const statement of statements('crash')) await owner.query(statement);
+  for (const { statements } of MIGRATIONS) for (const block of together(statements('crash'))) await owner.query(block);
   await owner.end();
   const acknowledged = new Set<string>();
   let rolledBack = 0;
