@@ -1,17 +1,14 @@
-/** The README and the docs are code that runs: every TypeScript block compiles against this checkout, and its first screen is true. */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+/** The README and the docs are code that runs, and its first screen is true. That every block compiles is seen with the package, which has the types that users get. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parse } from 'yaml';
+import { blocks, pages, read } from './support/docs';
 
 const root = join(__dirname, '..');
-const pages = ['README.md', 'local/README.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
-const read = (page: string): string => readFileSync(join(root, page), 'utf8');
-const blocks = (page: string, language: string): string[] => [...read(page).matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, code]) => code as string);
 let folder: string;
 beforeAll(() => {
   folder = mkdtempSync(join(root, 'test', '.docs-'));
@@ -19,42 +16,30 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the TypeScript of the docs', () => {
-  it('compiles against this checkout', () => {
-    const files = pages.flatMap((page) => blocks(page, 'ts').map((code, index) => {
-      const file = join(folder, `${page.replaceAll(/\W/g, '-')}-${index}.ts`);
-      writeFileSync(file, code);
-      return file;
-    }));
-    expect(files.length).toBeGreaterThanOrEqual(4);
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.dev.json', compilerOptions: { noUnusedLocals: false, paths: Object.fromEntries([['', 'lib'], ['/action', 'lambda/action'], ['/client', 'lambda/client'], ['/testing', 'local/testing']].map(([name, path]) => [`cdk-agent-controls${name ?? ''}`, [`../../${path ?? ''}/index.ts`]])) }, include: files, files: [join(root, 'lambda/database/sql.d.ts')] }));
-    const { stdout, status } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', folder], { encoding: 'utf8' });
-    expect(stdout).toBe('');
-    expect(status).toBe(0);
-  });
+  const all = blocks('README.md', 'ts');
+  const the = (name: string): number => all.findIndex((block) => block.includes(name));
+  /** Blocks of the README as one module; imports stand once. */
+  const readme = async <T>(name: string, which: readonly number[]): Promise<T> => {
+    const file = join(folder, `${name}.ts`);
+    const code = which.map((index, place) => (place === 0 ? all[index] ?? '' : (all[index] ?? '').replace("import { App } from 'aws-cdk-lib';\n", ''))).join('\n');
+    writeFileSync(file, `${code}\nexport {${/^const stack\b/m.test(code) ? ' stack ' : ''}};\n`);
+    return (await import(file)) as T;
+  };
 
-  it('of the README\'s first app synthesizes, with its agent and its action', () => {
-    const [code = ''] = blocks('README.md', 'ts');
-    writeFileSync(join(folder, 'first-app.ts'), `${code}\nprocess.stdout.write(JSON.stringify(Stack.of(stack).node.findAll().length)); (stack.node.root as App).synth();\n`.replaceAll("'cdk-agent-controls'", "'../../lib'"));
-    const { status, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), join(folder, 'first-app.ts')], { cwd: root, encoding: 'utf8', env: { ...process.env, CDK_VALIDATION: 'false', CDK_OUTDIR: join(folder, 'cdk.out') } });
-    expect(stderr).toBe('');
-    expect(status).toBe(0);
-    expect(readFileSync(join(folder, 'cdk.out', 'Agents.template.json'), 'utf8')).toContain('agent-controls-agent-outreach-closer');
+  it('of the README\'s first app synthesizes, with its agent and its action', async () => {
+    const { stack } = await readme<{ stack: Stack }>('first-app', [0]);
+    Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'agent-controls-action-send_email' });
+    expect(JSON.stringify(Template.fromStack(stack))).toContain('agent-controls-agent-outreach-closer');
   });
 
   it('of the README\'s CI test holds on the local runtime', async () => {
-    const code = blocks('README.md', 'ts').find((block) => block.includes('nothingIsSentWithoutAnAnswer')) ?? '';
-    const file = join(folder, 'ci.ts');
-    writeFileSync(file, `${code}\nnothingIsSentWithoutAnAnswer(${JSON.stringify(inject('assembly'))}, ${JSON.stringify(join(folder, 'state'))}).then(() => process.stdout.write('held'));\n`.replace("'cdk-agent-controls/testing'", "'../../local/testing'"));
-    const { stdout, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), '--require', join(root, 'scripts', 'sql-loader.cjs'), file], { cwd: root, encoding: 'utf8' });
-    expect(stdout, stderr).toBe('held');
+    const { nothingIsSentWithoutAnAnswer } = await readme<{ nothingIsSentWithoutAnAnswer(assembly: string, folder: string): Promise<void> }>('ci', [the('nothingIsSentWithoutAnAnswer')]);
+    await nothingIsSentWithoutAnAnswer(inject('assembly'), join(folder, 'state'));
   });
 
-  it('of the README\'s access test holds of its first app', () => {
-    const [app = ''] = blocks('README.md', 'ts');
-    const test = blocks('README.md', 'ts').find((block) => block.includes('AccessModel')) ?? '';
-    writeFileSync(join(folder, 'access.ts'), `${app}\n${test.replace("import { App } from 'aws-cdk-lib';\n", '')}\nreviewed(stack.node.root as App); process.stdout.write('holds');\n`.replaceAll("'cdk-agent-controls'", "'../../lib'"));
-    const { stdout, stderr } = spawnSync(process.execPath, [require.resolve('tsx/cli'), join(folder, 'access.ts')], { cwd: root, encoding: 'utf8', env: { ...process.env, CDK_VALIDATION: 'false', CDK_OUTDIR: join(folder, 'cdk.out-access') } });
-    expect(stdout, stderr).toBe('holds');
+  it('of the README\'s access test holds of its first app', async () => {
+    const { reviewed, stack } = await readme<{ reviewed(app: App): void; stack: Stack }>('access', [0, the('AccessModel')]);
+    reviewed(stack.node.root as App);
   });
 
   it('of piece by piece synthesizes', async () => {

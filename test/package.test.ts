@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { constructDocs } from '../scripts/construct-docs';
+import { blocks, pages } from './support/docs';
 
 const root = join(__dirname, '..');
 const app = mkdtempSync(join(tmpdir(), 'agent-controls-scratch-'));
@@ -23,8 +24,11 @@ beforeAll(() => {
   npm(['pack', '--ignore-scripts', '--pack-destination', app]);
   const tarball = readdirSync(app).find((name) => name.endsWith('.tgz')) ?? '';
   mkdirSync(installed, { recursive: true });
+  mkdirSync(join(app, 'docs', 'node_modules'), { recursive: true });
   ok(run('tar', ['-xzf', join(app, tarball), '-C', installed, '--strip-components=1'], app));
   for (const name of ['aws-cdk-lib', 'constructs']) symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name), 'dir');
+  // Besides, what the programs of agents that the docs show bring along.
+  for (const name of ['@aws-sdk', '@smithy', 'openai']) symlinkSync(join(root, 'node_modules', name), join(app, 'docs', 'node_modules', name), 'dir');
 }, 180_000);
 
 describe('the package', () => {
@@ -55,6 +59,20 @@ describe('the package', () => {
     expect(readdirSync(folder).sort()).toEqual(Object.keys(made).sort());
     for (const [name, page] of Object.entries(made)) expect(readFileSync(join(folder, name), 'utf8'), `${name}: npm run docs`).toBe(page);
   });
+
+  it('has the types that the TypeScript of the docs is written for', () => {
+    const snippets = join(app, 'docs');
+    const files = pages.flatMap((page) => blocks(page, 'ts').map((code, index) => {
+      const file = join(snippets, `${page.replaceAll(/\W/g, '-')}-${index}.ts`);
+      writeFileSync(file, code);
+      return file;
+    }));
+    expect(files.length).toBeGreaterThanOrEqual(4);
+    // As in an app of one's own: by the names that the package exports, with what is installed beside it.
+    writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: { target: 'es2022', lib: ['es2022', 'esnext.disposable'], module: 'nodenext', moduleResolution: 'nodenext', strict: true, skipLibCheck: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules', '@types')] }, files }));
+    const { stdout, status } = run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', app], app);
+    expect([stdout, status]).toEqual(['', 0]);
+  }, 120_000);
 
   it('names no path of the machine it was built on', () => {
     for (const file of ['dist/lambda/gate/index.js', 'dist/lambda/broker/index.js', 'dist/bin/agent-controls.js', 'dist/lib/index.js']) expect(readFileSync(join(installed, file), 'utf8')).not.toContain(root);
@@ -95,15 +113,5 @@ describe('another app', () => {
     expect(run(process.execPath, [cli, 'audit', 'verify', '--local'], app)).toMatchObject({ status: 2, stderr: expect.stringContaining('no local runtime runs here') as string });
     expect(run(process.execPath, [cli, 'nonsense'], app).status).toBe(2);
     for (const command of [[], ['local'], ['local', 'env'], ['audit'], ['audit', 'search'], ['audit', 'verify'], ['scope', 'check'], ['actions', 'build']]) expect(run(process.execPath, [cli, ...command, '--help'], app), command.join(' ')).toMatchObject({ status: 0, stdout: expect.stringContaining('Usage: agent-controls') as string });
-  });
-});
-
-describe('a build', () => {
-  it('gives the same bytes again', async () => {
-    const digests = (): string => readFileSync(join(root, 'dist', 'lambda', 'digests.json'), 'utf8');
-    const before = digests();
-    const elsewhere = mkdtempSync(join(tmpdir(), 'agent-controls-again-'));
-    ok(run(process.execPath, [require.resolve('tsx/cli'), '-e', `require(${JSON.stringify(join(root, 'scripts/build-bundles.ts'))}).buildBundles(${JSON.stringify(elsewhere)})`], root));
-    expect(readFileSync(join(elsewhere, 'lambda', 'digests.json'), 'utf8')).toBe(before);
   });
 });

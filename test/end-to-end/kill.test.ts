@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, HoldTier, ScopeCard } from '../../lib';
 import { GateError, LocalRuntime, Run } from '../../local/testing';
 import { LocalApp, startApp, testFolder, withProgram } from '../support/local-app';
+import { rounds } from '../support/rounds';
 
 const folder = testFolder('kill');
 let local: LocalApp;
@@ -153,7 +154,7 @@ describe('a stop', () => {
 
   const made = async (): Promise<number> => (await superuser.query<{ made: number }>('select count(*)::int as made from marks')).rows[0]?.made ?? 0;
   it('at random instants, under load, is followed by no effect', async () => {
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < rounds(2, 10); round += 1) {
       const run = await start();
       const lead = runtime.approver('lea', { groups: ['leads'] });
       let going = true;
