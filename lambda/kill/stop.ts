@@ -82,12 +82,15 @@ export async function look(agent: string, patienceMs: number): Promise<StopRepor
   return prove(agent, { began: Date.now(), denying: undefined, probe, patienceMs });
 }
 
-async function prove(agent: string, { began, denying, probe, patienceMs }: { readonly began: number; readonly denying: unknown; readonly probe: Probe | Error; readonly patienceMs: number }): Promise<StopReport> {
+async function prove(agent: string, { began, denying, probe: first, patienceMs }: { readonly began: number; readonly denying: unknown; readonly probe: Probe | Error; readonly patienceMs: number }): Promise<StopReport> {
   const seconds = (): number => Math.round((Date.now() - began) / 10) / 100;
   const refusals = { since: 0 };
+  let probe = first;
   let levers: Lever[] = [];
   for (;;) {
     await endWhatIsLeft(agent);
+    // The stop did not wait for one that came late; the proof does.
+    if (probe instanceof Error) probe = await within(ASKED_MS, openProbe(agent));
     const [left, sessions] = await Promise.all([ask<Left | null>('controls.left_of', agent), ofSessions(agent, denying, probe, refusals)]);
     // What counts is one look that finds nothing: what was proven a moment ago is asked again.
     levers = [...ofDatabase(left), sessions].map((lever) => ({ ...lever, seconds: levers.find((before) => before.lever === lever.lever && before.state === 'proven' && lever.state === 'proven')?.seconds ?? seconds() }));
