@@ -21,7 +21,7 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 3, // more than there are cores: tests of the local runtime wait about as long as they work
+    maxWorkers: 3, // more than there are cores: what runs on the local runtime often waits
     isolate: false, // aws-cdk-lib is loaded once for each worker, not for each file: nothing here changes what a module keeps
     server: { deps: { inline: [/@secretlint\//] } },
     // The compiler decides what every enforcer enforces: no branch of it goes untested.

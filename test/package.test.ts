@@ -69,7 +69,7 @@ describe('the package', () => {
     }));
     expect(files.length).toBeGreaterThanOrEqual(4);
     // As in an app of one's own: by the names that the package exports, with what is installed beside it.
-    writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: { target: 'es2022', lib: ['es2022', 'esnext.disposable'], module: 'nodenext', moduleResolution: 'nodenext', strict: true, skipLibCheck: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules', '@types')] }, files }));
+    writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions: { target: 'es2022', lib: ['es2022', 'esnext.disposable'], module: 'nodenext', moduleResolution: 'nodenext', strict: true, noUncheckedIndexedAccess: true, noImplicitOverride: true, skipLibCheck: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules', '@types')] }, files }));
     const { stdout, status } = run(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', app], app);
     expect([stdout, status]).toEqual(['', 0]);
   }, 120_000);

@@ -30,9 +30,10 @@ async function classesIn(text: string): Promise<Secret[]> {
   }
   for (const match of text.matchAll(SSN)) add('sensitive-pii', match.index, match[0].length);
   for (const match of text.matchAll(SSN_NAMED)) add('sensitive-pii', match.index + match[0].length - (match[1]?.length ?? 0), match[1]?.length ?? 0);
+  const before = [...found]; // phone numbers do not overlap each other
   for (const match of text.matchAll(PHONE)) {
     for (const { start, length } of phonesIn(match[0])) {
-      if (!found.some((other) => other.start < match.index + start + length && other.end > match.index + start)) add('contact', match.index + start, length);
+      if (!before.some((other) => other.start < match.index + start + length && other.end > match.index + start)) add('contact', match.index + start, length);
     }
   }
   return found;

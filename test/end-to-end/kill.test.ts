@@ -7,7 +7,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, HoldTier, ScopeCard } from '../../lib';
 import { GateError, LocalRuntime, Run } from '../../local/testing';
 import { LocalApp, startApp, testFolder, withProgram } from '../support/local-app';
-import { rounds } from '../support/rounds';
 
 const folder = testFolder('kill');
 let local: LocalApp;
@@ -154,7 +153,7 @@ describe('a stop', () => {
 
   const made = async (): Promise<number> => (await superuser.query<{ made: number }>('select count(*)::int as made from marks')).rows[0]?.made ?? 0;
   it('at random instants, under load, is followed by no effect', async () => {
-    for (let round = 0; round < rounds(2, 10); round += 1) {
+    for (let round = 0; round < 5; round += 1) {
       const run = await start();
       const lead = runtime.approver('lea', { groups: ['leads'] });
       let going = true;
@@ -180,6 +179,7 @@ describe('a stop', () => {
       await enable('rita');
       await enable('sam');
     }
+    expect(await made()).toBeGreaterThan(0);
   }, 180_000);
 
   it('is not kept by a deploy, by a lock on a run, or by a call that was just decided', async () => {

@@ -8,7 +8,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, ScopeCard } from '../../lib';
 import { LocalRuntime, Run } from '../../local/testing';
 import { LocalApp, startApp, testFolder, withProgram } from '../support/local-app';
-import { rounds } from '../support/rounds';
 
 const folder = testFolder('rollback');
 let local: LocalApp;
@@ -346,6 +345,6 @@ describe('a rollback', () => {
       if ((await plan({ run: run.runId })).ready > 0) await rollback({ run: run.runId });
       if (!steps.some(({ action }) => action === 'foreign')) expect(await state()).toEqual(before);
       for (const [id, tier] of foreign) expect(await shop(id)).toMatchObject({ tier });
-    }), { numRuns: rounds(6, 50) });
+    }), { numRuns: 15 });
   }, 120_000);
 });
