@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { App, Stack } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
+import { Annotations, Match, Template } from 'aws-cdk-lib/assertions';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { parse } from 'yaml';
@@ -30,6 +30,7 @@ describe('the TypeScript of the docs', () => {
     const { stack } = await readme<{ stack: Stack }>('first-app', [0]);
     Template.fromStack(stack).hasResourceProperties('AWS::Lambda::Function', { FunctionName: 'agent-controls-action-send_email' });
     expect(JSON.stringify(Template.fromStack(stack))).toContain('agent-controls-agent-outreach-closer');
+    expect([...Annotations.fromStack(stack).findWarning('*', Match.anyValue()), ...Annotations.fromStack(stack).findError('*', Match.anyValue())]).toEqual([]);
   });
 
   it('of the README\'s CI test holds on the local runtime', async () => {

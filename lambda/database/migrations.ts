@@ -24,6 +24,8 @@ export interface Migration {
 
 /** Longest statement that the Data API takes, in characters. */
 const LONGEST_STATEMENT = 65_536;
+/** What `together` puts around a statement, and more. */
+const AROUND = 100;
 
 /** The schema, in order. */
 export const MIGRATIONS: readonly Migration[] = [['controls', controls], ['audit', audit], ['gate', gate], ['hold', hold], ['review', review], ['keeping', keeping], ['rollback', rollback], ['kill', kill], ['rotation', rotation], ['residency', residency], ['anomaly', anomaly]].map(([name, text], index) => migration(index + 1, name as string, text as string));
@@ -58,26 +60,20 @@ function split(text: string): string[] {
   }
   if (open !== '') throw new ControlsError('MigrationInvalid', 'a $$ is not closed');
   for (const statement of statements) {
-    if (statement.length > LONGEST_STATEMENT) throw new ControlsError('MigrationInvalid', `a statement has ${statement.length} characters; the Data API takes ${LONGEST_STATEMENT}`);
+    if (statement.length > LONGEST_STATEMENT - AROUND) throw new ControlsError('MigrationInvalid', `a statement has ${statement.length} characters; the Data API takes ${LONGEST_STATEMENT - AROUND} and what is put around it`);
   }
   return statements;
 }
 
 /** As few statements as do the same: the Data API answers each one by itself, and a schema has hundreds of small ones. */
 export function together(statements: readonly string[]): string[] {
-  const blocks: string[][] = [];
-  let characters = Infinity;
+  const bodies: string[] = [];
   for (const statement of statements) {
     if (/\$(step|together)\$/.test(statement)) throw new ControlsError('MigrationInvalid', 'a statement has $step$ or $together$ in it, which are what statements are put together with');
-    characters += statement.length + STEP.length;
-    if (characters > LONGEST_STATEMENT) {
-      blocks.push([]);
-      characters = TOGETHER.length + statement.length + STEP.length;
-    }
-    blocks.at(-1)?.push(statement);
+    const step = ` execute $step$${statement}$step$;`;
+    const last = bodies.at(-1);
+    if (last === undefined || last.length + step.length > LONGEST_STATEMENT - AROUND) bodies.push(step);
+    else bodies[bodies.length - 1] = last + step;
   }
-  return blocks.map((block) => (block.length === 1 ? block.join() : TOGETHER.replace('-', () => block.map((statement) => STEP.replace('-', () => statement)).join(''))));
+  return bodies.map((body) => `do $together$ begin${body} end $together$`);
 }
-
-const TOGETHER = 'do $together$ begin - end $together$';
-const STEP = ' execute $step$-$step$;';
