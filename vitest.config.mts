@@ -11,6 +11,7 @@ export default defineConfig({
     alias: {
       '@secretlint/profiler': new URL('./lambda/redaction/no-profiler.ts', import.meta.url).pathname, // as in every bundle
       'cdk-agent-controls/action': new URL('./lambda/action/index.ts', import.meta.url).pathname,
+      'cdk-agent-controls/issuer': new URL('./lambda/issuer/index.ts', import.meta.url).pathname,
       'cdk-agent-controls/client': new URL('./lambda/client/index.ts', import.meta.url).pathname,
       'cdk-agent-controls/testing': new URL('./local/testing/index.ts', import.meta.url).pathname,
       'cdk-agent-controls': new URL('./lib/index.ts', import.meta.url).pathname,

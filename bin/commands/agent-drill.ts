@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { AgentClient, GateError, Run } from '../../lambda/client';
 import type { SignedApi } from '../../lambda/client/signed-api';
@@ -20,6 +21,8 @@ const WORKERS = 3;
 const LATEST_MS = 1_500;
 /** How long after a stop it is still driven and looked at. */
 const AFTER_MS = 500;
+/** How long every other round waits for a first effect: a drill that stops nothing at work shows nothing. */
+const IDLE_MS = 10_000;
 
 /** `agent-controls agent drill`: stops an agent in mid-flight at random instants, and looks for any effect after the time that the stop names. */
 export function drillCommand(): Command {
@@ -43,7 +46,7 @@ export function drillCommand(): Command {
         const people = { operator: await log.api('responder', 'operator'), colleague: await log.api('responder', 'colleague') };
         for (let round = 1; round <= rounds; round += 1) {
           line.tell(`round ${round} of ${rounds}, ${results.reduce((sum, { late }) => sum + late, 0)} late effects`);
-          results.push(await play(drill, log, people));
+          results.push(await play(drill, log, people, round % 2 === 1));
         }
       } finally {
         line.end();
@@ -61,7 +64,8 @@ export function drillCommand(): Command {
 
 interface Round { readonly outcome: string; readonly stopSeconds: number; readonly effects: number; readonly late: number }
 
-async function play({ agent, action, parameters, request, folder }: Omit<DrillOptions, 'rounds' | 'json'>, log: Log, { operator, colleague }: { readonly operator: SignedApi; readonly colleague: SignedApi }): Promise<Round> {
+/** @param working whether it is stopped after a call of it had an effect, or perhaps before any. */
+async function play({ agent, action, parameters, request, folder }: Omit<DrillOptions, 'rounds' | 'json'>, log: Log, { operator, colleague }: { readonly operator: SignedApi; readonly colleague: SignedApi }, working: boolean): Promise<Round> {
   const { api: url, region, principals } = readLocalFile(folder);
   const { compute, trigger } = principals.agents[agent] ?? {};
   if (!compute) throw new Error(`AgentUnknown: no program of the local runtime may start ${agent}; it has ${Object.keys(principals.agents).join(', ')}`);
@@ -69,15 +73,18 @@ async function play({ agent, action, parameters, request, folder }: Omit<DrillOp
   const asked = { text: request };
   const run = await clientOf(compute).startRun(trigger ? { requestId: (await clientOf(trigger).ask(asked)).requestId } : asked);
   let going = true;
-  const workers = Array.from({ length: WORKERS }, () => drive(run, action, JSON.parse(parameters) as Record<string, unknown>, () => going));
-  await new Promise((later) => setTimeout(later, Math.random() * LATEST_MS));
+  let worked: () => void;
+  const atWork = new Promise<void>((resolve) => { worked = resolve; });
+  const workers = Array.from({ length: WORKERS }, () => drive(run, action, JSON.parse(parameters) as Record<string, unknown>, () => going, () => worked()));
+  if (working) await Promise.race([atWork, sleep(IDLE_MS, undefined, { ref: false })]);
+  await sleep(Math.random() * LATEST_MS);
   let report = await operator.send<{ outcome: string; stoppedAt: string | null; stopSeconds: number }>('POST', `/agents/${agent}/disable`, { reason: 'a drill' });
   let { stopSeconds } = report;
   for (const began = Date.now(); report.outcome === 'propagating' && Date.now() - began < 330_000;) {
     report = await operator.send('GET', `/agents/${agent}/stop`);
     stopSeconds += report.stopSeconds;
   }
-  await new Promise((later) => setTimeout(later, AFTER_MS));
+  await sleep(AFTER_MS);
   going = false;
   await Promise.all(workers);
   const effects = async (since: string, parameter: string): Promise<number> => Number(((await log.rows(`select count(*)::text as count from audit.entry where kind = 'call.outcome' and outcome <> 'refused' and ${since}`, { value: parameter }))[0] as { count?: string } | undefined)?.count ?? 0);
@@ -87,10 +94,10 @@ async function play({ agent, action, parameters, request, folder }: Omit<DrillOp
   return round;
 }
 
-async function drive(run: Run, action: string, parameters: Record<string, unknown>, going: () => boolean): Promise<void> {
+async function drive(run: Run, action: string, parameters: Record<string, unknown>, going: () => boolean, worked: () => void): Promise<void> {
   while (going()) {
     try {
-      await run.call(action, parameters, { reason: 'a drill' });
+      if ((await run.call(action, parameters, { reason: 'a drill' })).verdict === 'permit') worked();
     } catch (error) {
       if (!(error instanceof GateError)) throw error; // it is being stopped
     }
