@@ -1,5 +1,5 @@
 /** Builds every bundle: handlers, the runtime halves that users import, and the command line. Same sources, same bytes. */
-import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { build, BuildOptions, Plugin } from 'esbuild';
 import { folderDigest } from '../lib/handler/folder-digest';
@@ -27,13 +27,40 @@ export const HANDLERS: Readonly<Record<string, string>> = {
   keeper: 'lambda/keeper/handler.ts',
 };
 
+/**
+ * What a client could send and receive, as the SDK has it: lists whose keys are constants, in brackets. A bundler cannot know that such a key does nothing, and keeps
+ * them all; with the constant in its place it leaves out what nobody sends.
+ */
+const LITERAL_KEYS: Plugin = {
+  name: 'literal-keys',
+  setup: (build) => {
+    build.onLoad({ filter: /@aws-sdk[\\/]client-[^\\/]+[\\/]dist-es[\\/]schemas[\\/]/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const constants = new Map([...text.matchAll(/^const (\w+) = ("[^"]*");$/gm)].map(([, name = '', value = '']) => [name, value]));
+      return { contents: text.replaceAll(/\[(\w+)\]:/g, (key, name: string) => (constants.has(name) ? `${constants.get(name) ?? ''}:` : key)) };
+    });
+  },
+};
+
+/** Handlers whose answers come as streams of events. */
+const STREAMS = ['gateway'];
+
+/**
+ * The SDK loads event streams with the first operation that needs them, which a bundle in one file can only do by wrapping each module that these touch, and that is most
+ * of the SDK: it is then read twice. Clients that were made for such operations have theirs nonetheless.
+ */
+const NO_EVENT_STREAMS: Plugin = {
+  name: 'no-event-streams',
+  setup: (build) => { build.onResolve({ filter: /^@smithy\/core\/event-streams$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: join(root, 'lambda/http/no-event-streams.ts') } : undefined)); },
+};
+
 const common: BuildOptions = {
   absWorkingDir: root, bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, legalComments: 'none', logLevel: 'warning',
   loader: { '.sql': 'text' }, logOverride: { 'empty-import-meta': 'silent' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
 };
 
 /** What runs in Lambda besides: never on anybody's own machine. */
-const inLambda: BuildOptions = { ...common, alias: { ...common.alias, '@aws-sdk/credential-provider-node': './lambda/credentials/own-role.ts' } };
+const inLambda: BuildOptions = { ...common, alias: { ...common.alias, '@aws-sdk/credential-provider-node': './lambda/credentials/own-role.ts' }, plugins: [LITERAL_KEYS, NO_EVENT_STREAMS] };
 
 /** The MCP server lies beside the gate and is read with the first message to it: a call that comes through another door need not wait for it. */
 const MCP_APART: Plugin = { name: 'mcp-apart', setup: (build) => { build.onResolve({ filter: /^\.\.\/mcp\/http$/ }, () => ({ path: './mcp.js', external: true })); } };
@@ -46,7 +73,7 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   const out = join(dist, 'lambda');
   for (const folder of ['lambda', 'judge', 'local', 'bin']) rmSync(join(dist, folder), { recursive: true, force: true });
   await Promise.all([
-    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...inLambda, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [MCP_APART] })),
+    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...inLambda, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [LITERAL_KEYS, MCP_APART, ...(STREAMS.includes(name) ? [] : [NO_EVENT_STREAMS])] })),
     build({ ...inLambda, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
     build({ ...common, platform: 'browser', target: 'es2022', format: 'esm', entryPoints: ['lambda/approval/page/main.tsx'], outfile: join(out, 'decide', 'page.js'), jsx: 'automatic', jsxImportSource: 'hono/jsx/dom' }),
     build({ ...common, entryPoints: ['lambda/approval/page/page.css'], outfile: join(out, 'decide', 'page.css') }),
@@ -54,7 +81,8 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
     // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
     build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),
     ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js']].map(([entry, file]) => build({
-      ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native', 'aws-cdk-lib', 'constructs'], minify: false, // peers of the package: whoever has it has them
+      ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native', 'aws-cdk-lib', 'constructs'], // peers of the package: whoever has it has them
+      minify: false, minifyWhitespace: true, minifySyntax: true, plugins: [LITERAL_KEYS, NO_EVENT_STREAMS], // somebody may read where it failed
     })),
   ]);
   // Cedar reads its wasm from beside itself.
