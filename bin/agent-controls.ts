@@ -1,25 +1,27 @@
 /** The command line: parses, calls, prints. Exit codes: 0 as it should be, 1 not as it should be, 2 could not be asked. */
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { red } from './terminal';
 
 // A reader such as `head` may stop reading.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
 
-/** Each command is loaded when it is asked for: what one needs, the others do not wait for. */
+/** Each command is loaded when it is asked for, from the bundle that it shares with others like it: what one needs, the others do not wait for. */
+const log = (): Promise<typeof import('./commands/of-a-log')> => import('./commands/of-a-log');
+const app = (): Promise<typeof import('./commands/of-an-app')> => import('./commands/of-an-app');
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   local: async () => (await import('./commands/local')).localCommand(),
-  audit: async () => (await import('./commands/audit')).auditCommand(),
-  scope: async () => (await import('./commands/scope')).scopeCommand(),
-  access: async () => (await import('./commands/access')).accessCommand(),
-  agent: async () => (await import('./commands/agent')).agentCommand(),
-  residency: async () => (await import('./commands/residency')).residencyCommand(),
-  rotate: async () => (await import('./commands/rotate')).rotateCommand(),
-  rollback: async () => (await import('./commands/rollback')).rollbackCommand(),
+  audit: async () => (await log()).auditCommand(),
+  scope: async () => (await app()).scopeCommand(),
+  access: async () => (await log()).accessCommand(),
+  agent: async () => (await log()).agentCommand(),
+  residency: async () => (await app()).residencyCommand(),
+  rotate: async () => (await log()).rotateCommand(),
+  rollback: async () => (await log()).rollbackCommand(),
   mcp: async () => (await import('./commands/mcp')).mcpCommand(),
-  evidence: async () => (await import('./commands/evidence')).evidenceCommand(),
-  runbook: async () => (await import('./commands/runbook')).runbookCommand(),
-  tabletop: async () => (await import('./commands/tabletop')).tabletopCommand(),
-  actions: async () => (await import('./commands/actions')).actionsCommand(),
+  evidence: async () => (await log()).evidenceCommand(),
+  runbook: async () => (await log()).runbookCommand(),
+  tabletop: async () => (await log()).tabletopCommand(),
+  actions: async () => (await app()).actionsCommand(),
 };
 
 async function main(): Promise<void> {
@@ -39,8 +41,9 @@ function throwing(command: Command): void {
 }
 
 main().catch((error: unknown) => {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : 2; // commander has said why
+  const { code, exitCode } = error as { readonly code?: unknown; readonly exitCode?: number };
+  if (typeof code === 'string' && code.startsWith('commander.')) { // its class is another one in each bundle
+    process.exitCode = exitCode === 0 ? 0 : 2; // commander has said why
     return;
   }
   process.stderr.write(`${red(error instanceof Error ? error.message : String(error), process.stderr)}\n`);

@@ -56,6 +56,7 @@ const NO_EVENT_STREAMS: Plugin = {
 
 const common: BuildOptions = {
   absWorkingDir: root, bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, legalComments: 'none', logLevel: 'warning',
+  supported: { 'dynamic-import': false }, // a file that lies beside is required: the loader of modules would read it three times
   loader: { '.sql': 'text' }, logOverride: { 'empty-import-meta': 'silent' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
 };
 
@@ -64,6 +65,10 @@ const inLambda: BuildOptions = { ...common, alias: { ...common.alias, '@aws-sdk/
 
 /** The MCP server lies beside the gate and is read with the first message to it: a call that comes through another door need not wait for it. */
 const MCP_APART: Plugin = { name: 'mcp-apart', setup: (build) => { build.onResolve({ filter: /^\.\.\/mcp\/http$/ }, () => ({ path: './mcp.js', external: true })); } };
+
+/** Bundles of the command line, which lie beside it: whoever asks for one command does not wait for all to be read. */
+const COMMANDS = ['local', 'mcp', 'of-a-log', 'of-an-app'];
+const COMMANDS_APART: Plugin = { name: 'commands-apart', setup: (build) => { build.onResolve({ filter: new RegExp(`^\\./commands/(${COMMANDS.join('|')})$`) }, ({ path }) => ({ path: `./${basename(path)}.js`, external: true })); } };
 
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */
 const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];
@@ -80,9 +85,9 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
     ...[['action', inLambda], ['client', common], ['issuer', inLambda]].map(([name, options]) => build({ ...options as BuildOptions, entryPoints: [`lambda/${name as string}/index.ts`], outfile: join(out, name as string, 'index.js') })),
     // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
     build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),
-    ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js']].map(([entry, file]) => build({
+    ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js'], ...COMMANDS.map((name) => [`bin/commands/${name}.ts`, `bin/${name}.js`])].map(([entry, file]) => build({
       ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native', 'aws-cdk-lib', 'constructs'], // peers of the package: whoever has it has them
-      minify: false, minifyWhitespace: true, minifySyntax: true, plugins: [LITERAL_KEYS, NO_EVENT_STREAMS], // somebody may read where it failed
+      plugins: [COMMANDS_APART, LITERAL_KEYS, NO_EVENT_STREAMS],
     })),
   ]);
   // Cedar reads its wasm from beside itself.

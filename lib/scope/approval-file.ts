@@ -1,11 +1,14 @@
-import Ajv2020, { ErrorObject } from 'ajv/dist/2020';
+import Ajv2020, { ErrorObject, ValidateFunction } from 'ajv/dist/2020';
 import { CardApproval } from './approval';
 import { ControlsError } from './controls-error';
 
 const SHA256 = { type: 'string', pattern: '^[0-9a-f]{64}$' };
 const object = (properties: Record<string, unknown>): object => ({ type: 'object', additionalProperties: false, required: Object.keys(properties), properties });
 
-const validate = new Ajv2020().compile<CardApproval>(object({
+let compiled: ValidateFunction<CardApproval> | undefined;
+
+/** Compiled with the first approval: most apps have none. */
+const schema = (): ValidateFunction<CardApproval> => compiled ??= new Ajv2020().compile<CardApproval>(object({
   agent: { type: 'string' },
   card_digest: SHA256,
   actions: { type: 'object', additionalProperties: SHA256 },
@@ -27,5 +30,6 @@ export function approvalFromJson(text: string, fileName: string): CardApproval {
   } catch {
     return invalid('not readable as JSON');
   }
+  const validate = schema();
   return validate(value) ? value : invalid((validate.errors as ErrorObject[]).map(({ instancePath, message }) => `${instancePath || 'the approval'} ${String(message)}`).join(', '));
 }
