@@ -3,7 +3,7 @@ import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Table from 'cli-table3';
 import { Command } from 'commander';
-import { buildBundles, HANDLERS } from '../scripts/build-bundles';
+import { demandBundles, HANDLERS } from '../scripts/build-bundles';
 import { anomalies } from './anomalies';
 import { audit } from './audit';
 import { coldInit } from './cold-init';
@@ -29,7 +29,7 @@ const SLOW = ['rollback', 'anomalies'];
 async function main({ json, only }: { json?: string; only?: keyof typeof GROUPS }): Promise<void> {
   const progress = (what: string): void => { process.stderr.write(`  ${what}\n`); };
   progress('building the bundles');
-  await buildBundles();
+  await demandBundles();
   const rows: Record<string, Row> = {};
   for (const [name, group] of Object.entries(GROUPS)) if (only === name || (only === undefined && !SLOW.includes(name))) Object.assign(rows, await group(progress));
   const table = new Table({ head: ['what', 'ours', 'floor', 'ratio', 'budget', 'unit'], style: { head: [], border: [] } });

@@ -5,7 +5,7 @@ import { join, relative } from 'node:path';
 import { Command } from 'commander';
 import { demandFree } from '../local/lock';
 import { LocalRuntime } from '../local/testing';
-import { buildBundles } from '../scripts/build-bundles';
+import { demandBundles } from '../scripts/build-bundles';
 import { play, SAMPLE_DATA, Step, Story } from '../examples/story';
 import { portOf } from './commands/local';
 import { makeEvidence, tabletopsOf } from './commands/evidence';
@@ -32,7 +32,7 @@ async function main(options: Options): Promise<number> {
 
   demandFree(options.folder); // before a build changes what a running one uses
   doing('building the bundles');
-  await buildBundles();
+  await demandBundles();
   doing('synthesizing the example app');
   synthesize();
   // Only what an earlier start has made: the option takes any path.

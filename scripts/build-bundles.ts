@@ -1,5 +1,6 @@
 /** Builds every bundle: handlers, the runtime halves that users import, and the command line. Same sources, same bytes. */
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { build, BuildOptions, Plugin } from 'esbuild';
 import { folderDigest } from '../lib/handler/folder-digest';
@@ -73,10 +74,36 @@ const COMMANDS_APART: Plugin = { name: 'commands-apart', setup: (build) => { bui
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */
 const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];
 
+/** What bundles are made of. The record of a build says which of it they are of, and what each is. */
+const SOURCES = ['bin', 'lambda', 'lib', 'local', 'scripts', 'package-lock.json'];
+const BUILT = ['lambda', 'judge', 'local', 'bin'];
+const RECORD = 'bundles.json';
+interface Build { readonly sources: string; readonly files: Readonly<Record<string, string>> }
+
+/** Files below some folders, and the SHA-256 of each. */
+function digests(base: string, below: readonly string[]): Record<string, string> {
+  const files = below.flatMap((name) => (statSync(join(base, name)).isFile() ? [name] : readdirSync(join(base, name), { recursive: true, encoding: 'utf8' }).map((file) => join(name, file)).filter((file) => statSync(join(base, file)).isFile())));
+  return Object.fromEntries(files.sort().map((file) => [file, createHash('sha256').update(readFileSync(join(base, file))).digest('hex')]));
+}
+const sourcesDigest = (): string => createHash('sha256').update(JSON.stringify(digests(root, SOURCES))).digest('hex');
+
+/** Builds the bundles, unless those that lie there are of these very sources, byte for byte. */
+export async function demandBundles(dist = join(root, 'dist')): Promise<void> {
+  const record = join(dist, RECORD);
+  const built = existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as Build) : undefined;
+  if (built?.sources === sourcesDigest() && BUILT.every((folder) => existsSync(join(dist, folder)))) {
+    const there = digests(dist, BUILT);
+    if (Object.entries(built.files).every(([file, digest]) => there[file] === digest)) return;
+  }
+  await buildBundles(dist);
+}
+
 /** @param dist folder to build into. */
 export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
+  const sources = sourcesDigest();
   const out = join(dist, 'lambda');
-  for (const folder of ['lambda', 'judge', 'local', 'bin']) rmSync(join(dist, folder), { recursive: true, force: true });
+  rmSync(join(dist, RECORD), { force: true });
+  for (const folder of BUILT) rmSync(join(dist, folder), { recursive: true, force: true });
   await Promise.all([
     ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...inLambda, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [LITERAL_KEYS, MCP_APART, ...(STREAMS.includes(name) ? [] : [NO_EVENT_STREAMS])] })),
     build({ ...inLambda, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
@@ -94,8 +121,9 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   copyFileSync(join(dirname(require.resolve('@cedar-policy/cedar-wasm/nodejs')), 'cedar_wasm_bg.wasm'), join(out, 'gate', 'cedar_wasm_bg.wasm'));
   copyFileSync(join(root, 'lambda/http/openapi.json'), join(out, 'gate', 'openapi.json'));
   for (const folder of ['local/testing', 'bin']) for (const child of CHILDREN) copyFileSync(join(root, child), join(dist, folder, basename(child)));
-  const digests = Object.fromEntries(Object.keys(HANDLERS).sort().map((name) => [name, folderDigest(join(out, name))]));
-  writeFileSync(join(out, 'digests.json'), `${JSON.stringify(digests, null, 2)}\n`);
+  const handlers = Object.fromEntries(Object.keys(HANDLERS).sort().map((name) => [name, folderDigest(join(out, name))]));
+  writeFileSync(join(out, 'digests.json'), `${JSON.stringify(handlers, null, 2)}\n`);
+  writeFileSync(join(dist, RECORD), JSON.stringify({ sources, files: digests(dist, BUILT) } satisfies Build));
 }
 
 if (require.main === module) void buildBundles();

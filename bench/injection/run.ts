@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { LocalRuntime } from '../../local/testing';
-import { buildBundles } from '../../scripts/build-bundles';
+import { demandBundles } from '../../scripts/build-bundles';
 import { synthesize } from './app';
 import { Replay, Score, TIMINGS, Told } from './replay';
 import { readSuites } from './suite';
@@ -29,7 +29,7 @@ Name it with --data FILE, and what you declare of its tools with --declarations 
   const tell = ({ what, verdict, reasons }: Told): void => { if (explain) process.stderr.write(`    ${verdict.padEnd(6)} ${what}${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}\n`); };
   const suites = readSuites(data, declarations);
   progress('building the bundles');
-  await buildBundles();
+  await demandBundles();
   progress('synthesizing');
   const stage = synthesize(suites);
   const folder = mkdtempSync(join(tmpdir(), 'agent-controls-bench-'));

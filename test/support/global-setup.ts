@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startPostgres } from '../../local/postgres/launcher';
-import { buildBundles } from '../../scripts/build-bundles';
+import { demandBundles } from '../../scripts/build-bundles';
 
 export interface TestPostgres {
   readonly host: string;
@@ -24,7 +24,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const root = join(__dirname, '..', '..');
   const folder = mkdtempSync(join(tmpdir(), 'agent-controls-test-'));
-  await buildBundles();
+  await demandBundles();
   const assembly = join(folder, 'cdk.out');
   const [postgres] = await Promise.all([
     startPostgres({ folder }),
