@@ -126,4 +126,4 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   writeFileSync(join(dist, RECORD), JSON.stringify({ sources, files: digests(dist, BUILT) } satisfies Build));
 }
 
-if (require.main === module) void buildBundles();
+if (require.main === module) void demandBundles();
