@@ -1,5 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, TestSpecification } from 'vitest/node';
+
+/** What takes minutes begins first, so that no worker is left alone with it at the end. */
+class LongestFirst extends BaseSequencer {
+  public override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const long = ({ moduleId }: TestSpecification): boolean => /\/test\/(end-to-end\/|docs|package|synth)/.test(moduleId);
+    return [...sorted.filter(long), ...sorted.filter((file) => !long(file))];
+  }
+}
 
 export default defineConfig({
   plugins: [{
@@ -23,6 +33,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     maxWorkers: 3, // more than there are cores: what runs on the local runtime often waits
+    sequence: { sequencer: LongestFirst },
     isolate: false, // aws-cdk-lib is loaded once for each worker, not for each file: nothing here changes what a module keeps
     server: { deps: { inline: [/@secretlint\//] } },
     // The compiler decides what every enforcer enforces: no branch of it goes untested.
