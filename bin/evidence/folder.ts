@@ -57,7 +57,7 @@ export async function writeFolder(out: string, makers: readonly PageMaker[], of:
     if (known && Object.entries(known.files).every(([path, digest]) => existsSync(join(out, path)) && sha256(readFileSync(join(out, path))) === digest)) continue;
     tell(`page ${index + 1} of ${makers.length}: ${maker.name}`);
     const page = await maker.make({ ...of, progress: (what) => tell(`page ${index + 1} of ${makers.length}, ${maker.name}: ${what}`) });
-    progress.done[maker.name] = { title: page.title, shows: page.shows, files: put(out, { ...filesOf(maker.name, page, local, makers), ...attached(page) }) };
+    progress.done[maker.name] = { title: page.title, shows: page.shows, files: put(out, { ...filesOf(maker.name, page, local, makers), ...attached(page, local) }) };
     save(join(out, PROGRESS), JSON.stringify(progress));
   }
   const front = put(out, { 'index.html': pageHtml('Evidence', frontPage(of, makers, progress.done, local)), 'soc2.html': pageHtml('SOC 2', soc2Page(local)), 'soc2.json': `${JSON.stringify(CRITERIA, null, 2)}\n`, [KEY]: of.keys.map((key) => key.export({ type: 'spki', format: 'pem' }).toString()).join('') });
@@ -122,9 +122,10 @@ function filesOf(name: string, page: Page, local: boolean, makers: readonly Page
   return { [`${name}.html`]: pageHtml(page.title, markdown), [`${name}.json`]: `${JSON.stringify({ title: page.title, shows: page.shows, local, doesNotShow: page.hides, data: page.data }, null, 2)}\n` };
 }
 
-/** Files beside a page; of Markdown the page that it makes, too. */
-function attached({ files = {} }: Page): Record<string, string> {
-  return Object.fromEntries(Object.entries(files).flatMap(([path, content]) => (path.endsWith('.md') ? [[path, content], [path.replace(/\.md$/, '.html'), pageHtml(/^# (.*)$/m.exec(content)?.[1] ?? path, content)]] : [[path, content]])));
+/** Files beside a page; of Markdown the page that it makes, too, which says what every page says. */
+function attached({ title: of, files = {} }: Page, local: boolean): Record<string, string> {
+  const page = (content: string): string => pageHtml(/^# (.*)$/m.exec(content)?.[1] ?? of, [content.replace(/^# .*$/m, (title) => (local ? `${title}\n\n${LOCAL}` : title)), '## What this page does not show', '', '- That anybody has practised it, and that whoever it names still answers.', ''].join('\n'));
+  return Object.fromEntries(Object.entries(files).flatMap(([path, content]) => (path.endsWith('.md') ? [[path, content], [path.replace(/\.md$/, '.html'), page(content)]] : [[path, content]])));
 }
 
 function frontPage({ log, period, keys, checkpoint }: Material, makers: readonly PageMaker[], done: Readonly<Record<string, Summary>>, local: boolean): string {
@@ -149,5 +150,6 @@ function soc2Page(local: boolean): string {
     '# SOC 2', '', ...(local ? [LOCAL, ''] : []), '[Evidence](index.html)', '',
     'Criteria that the control plane can show something for, and where. Whether these very pages do is to be read on them: one that was not made, or a log that does not verify, shows nothing. Whether a report says so is for your auditor.', '',
     ...table(['criterion', 'asks for', 'can be shown', 'by', 'what is left'], CRITERIA.map(({ criterion, asks, met, pages, left }) => [code(criterion), text(asks), met === 'satisfied' ? met : `**${met}**`, pages.map((name) => `[${name}](${name}.html)`).join(', ') || 'nothing', text(left)])), '',
+    '## What this page does not show', '', '- Criteria that no control of agents speaks to, and what your organisation does beside: who is hired, how a laptop is kept, what a board decides.', '- That a control worked all year: the pages are of their period.', '',
   ].join('\n');
 }

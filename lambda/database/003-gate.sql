@@ -381,11 +381,12 @@ begin
   update gate.ticket set settled_at = controls.now() where decision_id = p_call.decision_id;
   update gate.call set status = p_status, result = p_result, staged = null where decision_id = p_call.decision_id;
   -- A failed or unknown outcome keeps its reservation: it may have had an effect.
-  -- What a person approved, the person vouched for: also what an agent had stored before without anybody's word.
-  if p_status <> 'refused' and p_call.verdict = 'hold' then
+  -- What a person approved, the person vouched for: also what an agent had stored before without anybody's word. A verifier has read no more than the agent.
+  if p_status <> 'refused' and exists (select from hold.hold h join hold.verdict d using (hold_id) where h.decision_id = p_call.decision_id and d.verdict = 'approve' and d.person not like 'verifier:%') then
     update gate.value w set written = false where w.written and exists (select from gate.value u where u.decision_id = p_call.decision_id and md5(lower(u.value)) = md5(lower(w.value)));
+  elsif p_status <> 'refused' then
+    update gate.value set written = true where decision_id = p_call.decision_id;
   end if;
-  if p_status <> 'refused' then update gate.value set written = true where decision_id = p_call.decision_id and p_call.verdict = 'permit'; end if;
   if p_status = 'refused' then update gate.usage set released = true where decision_id = p_call.decision_id; end if;
   perform gate.entry('call.outcome', p_run, json_build_object('decision', p_call.decision_id, 'action', p_call.action, 'outcome', p_status), json_build_object('bundle_digest', p_more ->> 'bundle', 'handler_clock', p_more ->> 'clock', 'redacted', p_more -> 'redacted',
     'effect', (select s.compiled::json -> 'tools' -> p_call.action ->> 'effect' from controls.scope s where s.agent = p_run.agent and s.card_digest = p_run.card_digest and s.environment = p_run.environment)),

@@ -77,11 +77,11 @@ create function anomaly.bursts(p_rule json, p_now timestamptz, p_looked timestam
   select w.agent, w.subject, w.count, w.most, w.at - w.per, (select array_agg(d.decision_id) from (select b.decision_id from events b where b.subject = w.subject and b.at <= w.at and b.at > w.at - w.per and b.decision_id is not null order by b.at desc limit 20) d), w.count::int from worst w
 $$;
 
--- Agents with a history that says something: active on so many days of the last four weeks, under the card that they have now.
-create function anomaly.known(p_now timestamptz, p_days int) returns table (agent text, days int) language sql stable as $$
+-- Agents with a history that says something: active on so many days of the last four weeks, the first of them so many days ago, under the card that they have now.
+create function anomaly.known(p_now timestamptz, p_days int, p_ago int) returns table (agent text, days int) language sql stable as $$
   select a.name, h.days::int from controls.agent a join controls.scope s on s.agent = a.name and s.card_digest = a.card_digest and s.environment = a.environment
-    cross join lateral (select count(distinct (h.hour at time zone 'UTC')::date) as days from anomaly.hour h where h.agent = a.name and h.hour >= p_now - interval '28 days') h
-  where not a.removed and h.days >= p_days and s.registered_at <= p_now - make_interval(days => p_days)
+    cross join lateral (select count(distinct (h.hour at time zone 'UTC')::date) as days, min(h.hour) as since from anomaly.hour h where h.agent = a.name and h.hour >= p_now - interval '28 days') h
+  where not a.removed and h.days >= p_days and h.since <= p_now - make_interval(days => p_ago) + interval '1 day' and s.registered_at <= p_now - make_interval(days => p_ago)
 $$;
 
 -- Calls since a time, as they are counted.
@@ -92,7 +92,7 @@ $$;
 -- Work at hours, of working days or of weekends, in which the agent hardly ever works.
 create function anomaly.unusual_hours(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
   with now as (select extract(hour from p_now at time zone 'UTC')::int as hour, extract(isodow from p_now at time zone 'UTC') > 5 as weekend),
-    k as materialized (select * from anomaly.known(p_now, 14)),
+    k as materialized (select * from anomaly.known(p_now, 14, 14)),
     usual as (select k.agent, sum(h.calls) as all_calls, coalesce(sum(h.calls) filter (where (extract(isodow from h.hour at time zone 'UTC') > 5) = now.weekend and (extract(hour from h.hour at time zone 'UTC')::int - now.hour + 25) % 24 <= 2), 0) as here
       from now, k join anomaly.hour h on h.agent = k.agent and h.hour >= p_now - interval '28 days' and h.hour < date_trunc('hour', p_now) - interval '1 hour' group by k.agent),
     recent as (select agent, count(*) as calls, (array_agg(decision_id order by at desc))[1:20] as decisions, min(at) as since from anomaly.calls(p_now - interval '1 hour') group by agent)
@@ -102,7 +102,7 @@ $$;
 
 -- Many times the calls of a busy hour.
 create function anomaly.rate_spikes(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
-  with k as materialized (select * from anomaly.known(p_now, 7)),
+  with k as materialized (select * from anomaly.known(p_now, 7, 7)),
     busy as (select k.agent, percentile_disc(0.95) within group (order by h.calls) as calls from k join (select agent, hour, sum(calls) as calls from anomaly.hour where hour >= p_now - interval '28 days' and hour < date_trunc('hour', p_now) - interval '1 hour' group by 1, 2) h on h.agent = k.agent group by 1),
     recent as (select agent, count(*) as calls, (array_agg(decision_id order by at desc))[1:20] as decisions, min(at) as since from anomaly.calls(p_now - interval '1 hour') group by agent)
   select r.agent, 'calls', r.calls, greatest(b.calls * (p_rule ->> 'times')::numeric, (p_rule ->> 'calls')::int), r.since, r.decisions, r.calls::int
@@ -118,7 +118,7 @@ $$;
 
 -- Many times the money of an expensive day: of today, and of yesterday for as long as the last look was then.
 create function anomaly.sum_spikes(p_rule json, p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language sql stable as $$
-  with k as materialized (select * from anomaly.known(p_now, 7)),
+  with k as materialized (select * from anomaly.known(p_now, 7, 7)),
     days as (select agent, action, currency, (at at time zone 'UTC')::date as day, sum(units) as total, (array_agg(decision_id order by at desc))[1:20] as decisions, count(*) as calls, min(at) as since from anomaly.amounts(date_trunc('day', greatest(p_looked, p_now - interval '1 day'), 'UTC')) group by 1, 2, 3, 4),
     judged as (select d.*, (select percentile_disc(0.9) within group (order by a.total) from anomaly.amount a where a.agent = d.agent and a.action = d.action and a.currency = d.currency and a.day < d.day and a.day >= d.day - 28 having count(*) >= 7) as usual from days d join k using (agent))
   select agent, action || ':' || currency || ':' || day, total, usual * (p_rule ->> 'times')::numeric, since, decisions, calls::int from judged where total > usual * (p_rule ->> 'times')::numeric
@@ -137,14 +137,14 @@ $$;
 -- Actions, parameters and columns that the agent never used, in whatever it was let do since the last look; all of an agent are one finding.
 create function anomaly.new_behaviour(p_now timestamptz, p_looked timestamptz) returns setof anomaly.candidate language sql stable as $$
   select f.agent, left(string_agg(distinct f.feature, ','), 400), count(distinct f.feature), 1, min(f.at), (array_agg(f.decision_id order by f.at desc))[1:20], count(distinct f.decision_id)::int
-  from (select * from anomaly.known(p_now, 14) offset 0) k join anomaly.features(greatest(p_looked, p_now - interval '1 day') - interval '1 minute', 'infinity') f on f.agent = k.agent
+  from (select * from anomaly.known(p_now, 14, 14) offset 0) k join anomaly.features(greatest(p_looked, p_now - interval '1 day') - interval '1 minute', 'infinity') f on f.agent = k.agent
   where not exists (select from anomaly.feature o where o.agent = f.agent and o.feature = f.feature) group by 1
 $$;
 
 -- A week in which the shares of the actions are others than in the three before: half of the sum of what each went up or down.
 create function anomaly.drift(p_rule json, p_now timestamptz) returns setof anomaly.candidate language sql stable as $$
   with mix as (select k.agent, h.action, coalesce(sum(h.calls) filter (where h.hour >= p_now - interval '7 days'), 0) as now, coalesce(sum(h.calls) filter (where h.hour < p_now - interval '7 days'), 0) as before
-      from anomaly.known(p_now, 21) k join anomaly.hour h on h.agent = k.agent and h.hour >= p_now - interval '28 days' group by 1, 2),
+      from anomaly.known(p_now, 12, 21) k join anomaly.hour h on h.agent = k.agent and h.hour >= p_now - interval '28 days' group by 1, 2),
     whole as (select agent, sum(now) as now, sum(before) as before from mix group by 1 having sum(now) >= (p_rule ->> 'calls')::int and sum(before) >= (p_rule ->> 'calls')::int)
   select m.agent, 'mix', round(sum(abs(m.now / w.now - m.before / w.before)) / 2, 3), (p_rule ->> 'share')::numeric, p_now - interval '7 days', '{}'::uuid[], max(w.now)::int
   from mix m join whole w using (agent) group by 1 having sum(abs(m.now / w.now - m.before / w.before)) / 2 >= (p_rule ->> 'share')::numeric

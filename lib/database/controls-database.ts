@@ -129,7 +129,7 @@ export class ControlsDatabase extends Resource implements IControlsDatabase {
 
     const migration = new CustomResource(this, 'Migration', {
       resourceType: 'Custom::AgentControlsMigration', serviceToken: registrar.function.functionArn, serviceTimeout: Duration.minutes(15),
-      properties: { Digest: migrationDigest() },
+      properties: { Digest: migrationDigest(), Cluster: this.clusterArn }, // another cluster, as after a restore, has yet to be migrated
     });
     migration.node.addDependency(registrar.role);
     if (bound.ready) migration.node.addDependency(bound.ready);

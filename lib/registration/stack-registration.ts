@@ -13,8 +13,9 @@ import { Tier } from '../scope/tier';
 import { AppIndex, resourcesByName } from './app-index';
 
 /** What a registration must know of its database. */
-export interface RegistrationTarget {
+export interface RegistrationTarget extends IConstruct {
   readonly controlsName: string;
+  readonly clusterArn: string;
   readonly registrarServiceToken: string;
 }
 
@@ -55,7 +56,11 @@ export class StackRegistration extends Construct {
       resourceType: 'Custom::AgentControlsRegistration',
       serviceToken: database.registrarServiceToken,
       serviceTimeout: Duration.minutes(15),
-      properties: { Bucket: Lazy.string({ produce: () => this.asset().bucketName }), Key: Lazy.string({ produce: () => this.asset().objectKey }) },
+      properties: {
+        Bucket: Lazy.string({ produce: () => this.asset().bucketName }), Key: Lazy.string({ produce: () => this.asset().objectKey }),
+        // Another cluster, as after a restore, knows nothing of what was declared since. A stack of agents alone imports nothing: a value that it did could never change.
+        ...(Stack.of(database) === stack ? { Cluster: database.clusterArn } : {}),
+      },
     });
     this.node.addValidation({ validate: () => {
       const names = resourcesByName(Stage.of(this) as Stage);

@@ -96,7 +96,7 @@ export class Rotator extends Construct {
   private alarm(alarmTopic: sns.ITopic | undefined): void {
     const { function: rotate } = this.handler;
     const alarms = [
-      new cloudwatch.Alarm(this, 'Failed', { metric: rotate.metricErrors({ period: Duration.minutes(5) }), threshold: 1, evaluationPeriods: 1, comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING, alarmDescription: 'A rotation failed or is late, or a leak could not be answered; the log says which: agent-controls audit search --kind credential.rotation' }),
+      new cloudwatch.Alarm(this, 'Failed', { metric: rotate.metricErrors({ period: Duration.minutes(5) }), threshold: 1, evaluationPeriods: 1, comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD, treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING, alarmDescription: 'A rotation failed or is late, or a leak could not be answered; its log group says which, and page 05-rotation of agent-controls evidence' }),
       new cloudwatch.Alarm(this, 'Asleep', { metric: rotate.metricInvocations({ period: Duration.days(1) }), threshold: 1, evaluationPeriods: 1, comparisonOperator: cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD, treatMissingData: cloudwatch.TreatMissingData.BREACHING, alarmDescription: 'The rotation function has not run for a day: nobody would see a rotation that hangs' }),
     ];
     if (alarmTopic) for (const alarm of alarms) alarm.addAlarmAction({ bind: () => ({ alarmActionArn: alarmTopic.topicArn }) });

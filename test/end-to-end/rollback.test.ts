@@ -308,6 +308,17 @@ describe('a rollback', () => {
     await superuser.query('update undo.reversal set decision_id = $2 where rollback = $1', [asked.rollback, decision]);
   });
 
+  it('puts nothing back of an image that is another write\'s, or that somebody has changed', async () => {
+    const run = await start();
+    const [one, other, third] = [await did(run, 'set_tier', { id: 'S_391', tier: 'growth' }), await did(run, 'set_tier', { id: 'S_392', tier: 'growth' }), await did(run, 'set_tier', { id: 'S_393', tier: 'growth' })];
+    await superuser.query('update undo.image i set sealed = o.sealed from undo.image o where i.chunk = o.chunk and (i.decision_id, o.decision_id) in (($1, $2), ($2, $1))', [one, other]);
+    await superuser.query("update undo.image set sealed = left(sealed, -2) || 'AA' where decision_id = $1", [third]);
+    const { left } = await rollback({ run: run.runId });
+    expect(left.map(({ decision, status }) => [decision, status]).sort()).toEqual([one, other, third].map((decision) => [decision, 'failed']).sort());
+    expect(left.filter(({ why }) => why.includes('SealForeign')).map(({ decision }) => decision).sort()).toEqual([one, other].sort());
+    for (const id of ['S_391', 'S_392', 'S_393']) expect((await shop(id)).tier).toBe('growth');
+  });
+
   it('still waits for people when its agent is taken away', async () => {
     const run = await start();
     const decision = await did(run, 'say', { text: 'taken' });

@@ -32,6 +32,25 @@ describe('a month of five agents', () => {
   }, 180_000);
 });
 
+describe('an agent that works from Monday to Friday', () => {
+  it('is looked at for drift like any other, once it has done so for three weeks', async () => {
+    const db = await testDatabase(LEADS);
+    await db.register(card(), [SEND_EMAIL]);
+    await db.superuser.query("update controls.scope set registered_at = now() - interval '40 days'");
+    const works = (from: number, action: string): Promise<unknown> => db.superuser.query(`insert into anomaly.hour (agent, action, hour, calls) select 'outreach-closer', $2, date_trunc('hour', now()) - make_interval(days => d), 20 from generate_series($1::int - 6, $1::int) d where extract(isodow from now() - make_interval(days => d)) <= 5`, [from, action]);
+    for (const week of [13, 20]) await works(week, 'read_leads');
+    await works(6, 'send_email');
+    const drift = AnomalyRule.defaults().find(({ ruleName }) => ruleName === 'drift');
+    const found = async (): Promise<number> => {
+      await db.as('keeper').query('select anomaly.look($1)', [JSON.stringify(drift?._spec)]);
+      return (JSON.parse((await db.as('keeper').query<{ found: string }>('select anomaly.untold() as found')).rows[0]?.found ?? '[]') as unknown[]).length;
+    };
+    expect(await found()).toBe(0);
+    await works(27, 'read_leads');
+    expect(await found()).toBe(1);
+  });
+});
+
 describe('a look', () => {
   let db: TestDatabase;
   beforeAll(async () => {

@@ -79,18 +79,22 @@ describe('what an agent stored without anybody\'s word', () => {
     expect((await asked(await ran('reader', { values: [{ ...MALLORY, level: 1 }] }), [MALLORY])).levels).toEqual([1]);
   });
 
-  it('is vouched for again once a person approved a call with it, and stays marked in other letters until then', async () => {
-    const PAT = { type: 'person', value: 'Pat' };
+  const approvals: Readonly<Record<string, (hold: string, digest: string) => Promise<unknown>>> = {
+    Pat: (hold, digest) => db.as('decide').query('select hold.decide($1, $2, $3, $4, $5, $6)', [hold, digest, 'approve', JSON.stringify({ person: 'dana', name: 'dana', aliases: [], groups: ['*'], signedIn: 'mfa', fresh: true }), 'she leads it', 'code']),
+    Vic: (hold) => db.owner.query("with said as (insert into hold.verdict values ($1, 'verifier:verify', 'approve', 'as asked', 'verifier', now(), 'code', 'verifier')) update hold.hold set status = 'approved' where hold_id = $1", [hold]),
+  };
+  it.each([['a person', 'Pat', 1], ['no more than a verifier', 'Vic', 0]])('is vouched for again once %s approved a call with it, and stays marked in other letters until then', async (_, name, level) => {
+    const PAT = { type: 'person', value: name };
     await ran('writer', { unvouched: [PAT] });
-    const reader = await ran('reader', { values: [{ ...PAT, level: 1 }, { type: 'owner', value: 'PAT', level: 1 }] });
-    expect((await asked(reader, [PAT, { type: 'owner', value: 'PAT' }])).levels).toEqual([0, 0]);
+    const reader = await ran('reader', { values: [{ ...PAT, level: 1 }, { type: 'owner', value: name.toUpperCase(), level: 1 }] });
+    expect((await asked(reader, [PAT, { type: 'owner', value: name.toUpperCase() }])).levels).toEqual([0, 0]);
     const held = await ran('writer', { unvouched: [PAT], verdict: 'hold' });
     const { rows: [hold] } = await db.owner.query<{ hold_id: string; digest: string; decision_id: string }>('select h.hold_id, h.digest, h.decision_id from hold.hold h join controls.run r using (run_id) where r.principal_id = $1', [held]);
     await ask('executor', 'hold.stage($1, $2, null, null)', [hold?.hold_id, 'sealed']);
     const { rows: [staged] } = await db.owner.query<{ digest: string }>('select digest from hold.hold where hold_id = $1', [hold?.hold_id]);
-    await db.as('decide').query('select hold.decide($1, $2, $3, $4, $5, $6)', [hold?.hold_id, staged?.digest, 'approve', JSON.stringify({ person: 'dana', name: 'dana', aliases: [], groups: ['*'], signedIn: 'mfa', fresh: true }), 'she leads it', 'code']);
+    await approvals[name]?.(hold?.hold_id ?? '', staged?.digest ?? '');
     await ask('executor', 'hold.claim($1)', [hold?.hold_id]);
     await ask('executor', "gate.outcome($1, 'executed', '{}', '[]', 'b', '[]', '[]', null)", [hold?.decision_id]);
-    expect((await asked(reader, [PAT])).levels).toEqual([1]);
+    expect((await asked(reader, [PAT])).levels).toEqual([level]);
   });
 });

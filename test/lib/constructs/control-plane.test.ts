@@ -76,6 +76,11 @@ describe('a control plane with its defaults', () => {
     expect(registration?.DependsOn).toContain(migration?.[0]);
   });
 
+  it('does both again for another cluster, as after a restore, and imports none into stacks of agents', () => {
+    const clusterOf = (type: string): unknown[] => Object.values(template.findResources(type)).map(({ Properties }) => short((Properties as { Cluster: unknown }).Cluster));
+    expect([clusterOf('Custom::AgentControlsMigration'), clusterOf('Custom::AgentControlsRegistration')]).toEqual([[expect.stringContaining(':cluster:<ControlsDatabaseCluster')], [expect.stringContaining(':cluster:<ControlsDatabaseCluster')]]);
+  });
+
   it('keeps the window of holds in a state machine that sees ids only', () => {
     const [machine] = Object.values(template.findResources('AWS::StepFunctions::StateMachine', { Properties: { StateMachineName: 'agent-controls-hold-window' } })) as { Properties: { DefinitionString: unknown; LoggingConfiguration?: unknown } }[];
     expect(short(machine?.Properties.DefinitionString)).toContain('arn:<Partition>:states:::lambda:invoke.waitForTaskToken');
