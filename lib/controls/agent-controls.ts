@@ -1,5 +1,6 @@
 import { ArnFormat, Aws, Duration, Fn, IResource, RemovalPolicy, Resource, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
+import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
@@ -118,6 +119,8 @@ export interface AgentControlsProps {
   readonly rotationAlarmTopic?: sns.ITopic;
   /** Where a log that is late, altered or cannot be written is announced. @default - alarms exist, but tell nobody */
   readonly auditAlarmTopic?: sns.ITopic;
+  /** Bucket of signed statements, see `AuditLogTableProps.statementBucket`; another one after the database was restored. @default - a new bucket, which is retained */
+  readonly statementBucket?: s3.IBucket;
   /** What happens to the database. Signed statements and their key are retained whatever this says. @default RemovalPolicy.RETAIN */
   readonly removalPolicy?: RemovalPolicy;
 }
@@ -169,7 +172,7 @@ export class AgentControls extends Resource implements IAgentControls {
     this.environment = props.environment ?? 'dev';
     this.database = new ControlsDatabase(this, 'Database', { controlsName: props.controlsName, cluster: props.cluster, removalPolicy: props.removalPolicy });
     this.controlsName = this.database.controlsName;
-    this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database, retention: props.auditRetention, imageRetention: props.imageRetention, immutable: this.environment !== 'dev', alarmTopic: props.auditAlarmTopic });
+    this.auditLog = new AuditLogTable(this, 'AuditLog', { database: this.database, retention: props.auditRetention, imageRetention: props.imageRetention, immutable: this.environment !== 'dev', alarmTopic: props.auditAlarmTopic, statementBucket: props.statementBucket });
     const broker = new RunBroker(this, 'Broker', { auditLog: this.auditLog, sessionDuration: props.sessionDuration, cardApprovers: props.cardApprovers, standingApprovers: props.standingApprovers, reviewGrace: props.reviewGrace });
     this.broker = broker;
     this.url = broker.url;

@@ -1,5 +1,5 @@
 /** What keeps the log, on the local runtime: checkpoints, erasure, legal holds, retention, and what a superuser can do about them. */
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -41,6 +41,21 @@ describe('a checkpoint', () => {
     expect(findings).toEqual([]);
     expect({ ok, unanchored, local }).toEqual({ ok: true, unanchored: 0, local: true });
     expect(checkpoints.read).toBe(checkpoints.known);
+  });
+
+  it('begins anew in another bucket, as somebody who restores the database needs it', async () => {
+    const bucket = join(folder, 'buckets', runtime.file.resources.statementBucket);
+    renameSync(bucket, `${bucket}-before`);
+    mkdirSync(bucket);
+    try {
+      await runtime.startRun('outreach-closer', { text: 'Follow up with L_1029' });
+      expect(await signNow()).toBe(1);
+      expect(await runtime.verifyAuditLog()).toMatchObject({ ok: true, findings: [], unanchored: 0, checkpoints: { read: 1, newest: { number: 1 } } });
+    } finally {
+      rmSync(bucket, { recursive: true });
+      renameSync(`${bucket}-before`, bucket);
+    }
+    expect(await problems()).toEqual([]);
   });
 
   it('says where it was made, so that a local log passes for nothing else', () => {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client } from 'pg';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { allFiles } from '../../bin/evidence/folder';
@@ -171,6 +172,23 @@ describe('agent-controls evidence', () => {
     expect(html('05-rotation')).toMatch(/agent\/refunder/);
     expect(html('11-retention')).toContain('DSAR-7');
     expect(html('08-residency')).toContain('Example Acquiring Bank');
+  });
+
+  it('says on every page what that does not show, and that it is local', () => {
+    const pages = allFiles(out).filter((path) => path.endsWith('.html'));
+    expect(pages).toEqual(expect.arrayContaining(['index.html', 'soc2.html', '09-kill-switch.html', 'runbooks/crm-tierer.html']));
+    for (const page of pages) expect(readFileSync(join(out, page), 'utf8'), page).toMatch(/This is the evidence of a local runtime[\s\S]*does not show/);
+  });
+
+  it('is of a log whose kinds of entries are all written down', async () => {
+    const { host, port, database, superuser: user, password } = runtime.file.postgres;
+    const client = new Client({ host, port, database, user, password });
+    await client.connect();
+    const { rows } = await client.query<{ kind: string }>("select distinct kind from audit.entry where kind not like 'app.%'");
+    await client.end();
+    const written = readFileSync(join(root, 'docs', 'audit-format.md'), 'utf8');
+    expect(rows.length).toBeGreaterThan(25);
+    expect(rows.map(({ kind }) => kind).filter((kind) => !written.includes(`\`${kind}\``))).toEqual([]);
   });
 
   it('holds what each artifact is to hold', () => {

@@ -76,6 +76,11 @@ describe('a control plane with its defaults', () => {
     expect(registration?.DependsOn).toContain(migration?.[0]);
   });
 
+  it('keeps the logical ids of what holds state: under another one it would be replaced', () => {
+    const stateful = ['AWS::RDS::DBCluster', 'AWS::RDS::DBInstance', 'AWS::S3::Bucket', 'AWS::KMS::Key', 'AWS::Cognito::UserPool', 'AWS::SecretsManager::Secret'];
+    expect(stateful.flatMap((type) => Object.keys(template.findResources(type)).sort())).toMatchSnapshot();
+  });
+
   it('does both again for another cluster, as after a restore, and imports none into stacks of agents', () => {
     const clusterOf = (type: string): unknown[] => Object.values(template.findResources(type)).map(({ Properties }) => short((Properties as { Cluster: unknown }).Cluster));
     expect([clusterOf('Custom::AgentControlsMigration'), clusterOf('Custom::AgentControlsRegistration')]).toEqual([[expect.stringContaining(':cluster:<ControlsDatabaseCluster')], [expect.stringContaining(':cluster:<ControlsDatabaseCluster')]]);
