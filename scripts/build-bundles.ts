@@ -1,9 +1,9 @@
 /** Builds every bundle: handlers, the runtime halves that users import, and the command line. Same sources, same bytes. */
-import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { build, BuildOptions, Plugin } from 'esbuild';
 import { folderDigest } from '../lib/handler/folder-digest';
+import { isBuilt, recordBuilt, removeBuilt, sourcesDigest } from './built';
 
 const root = join(__dirname, '..');
 
@@ -71,39 +71,22 @@ const MCP_APART: Plugin = { name: 'mcp-apart', setup: (build) => { build.onResol
 const COMMANDS = ['local', 'mcp', 'of-a-log', 'of-an-app'];
 const COMMANDS_APART: Plugin = { name: 'commands-apart', setup: (build) => { build.onResolve({ filter: new RegExp(`^\\./commands/(${COMMANDS.join('|')})$`) }, ({ path }) => ({ path: `./${basename(path)}.js`, external: true })); } };
 
+/** What runs beside an app; its peers are whoever's who has it. */
+const beside: BuildOptions = { ...common, external: ['pg-native', 'aws-cdk-lib', 'constructs'], plugins: [COMMANDS_APART, LITERAL_KEYS, NO_EVENT_STREAMS] };
+
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */
 const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];
 
-/** What bundles are made of. The record of a build says which of it they are of, and what each is. */
-const SOURCES = ['bin', 'lambda', 'lib', 'local', 'scripts', 'package-lock.json'];
-const BUILT = ['lambda', 'judge', 'local', 'bin'];
-const RECORD = 'bundles.json';
-interface Build { readonly sources: string; readonly files: Readonly<Record<string, string>> }
-
-/** Files below some folders, and the SHA-256 of each. */
-function digests(base: string, below: readonly string[]): Record<string, string> {
-  const files = below.flatMap((name) => (statSync(join(base, name)).isFile() ? [name] : readdirSync(join(base, name), { recursive: true, encoding: 'utf8' }).map((file) => join(name, file)).filter((file) => statSync(join(base, file)).isFile())));
-  return Object.fromEntries(files.sort().map((file) => [file, createHash('sha256').update(readFileSync(join(base, file))).digest('hex')]));
-}
-const sourcesDigest = (): string => createHash('sha256').update(JSON.stringify(digests(root, SOURCES))).digest('hex');
-
-/** Builds the bundles, unless those that lie there are of these very sources, byte for byte. */
+/** Builds the bundles, unless those that lie there are of these very sources. */
 export async function demandBundles(dist = join(root, 'dist')): Promise<void> {
-  const record = join(dist, RECORD);
-  const built = existsSync(record) ? (JSON.parse(readFileSync(record, 'utf8')) as Build) : undefined;
-  if (built?.sources === sourcesDigest() && BUILT.every((folder) => existsSync(join(dist, folder)))) {
-    const there = digests(dist, BUILT);
-    if (Object.entries(built.files).every(([file, digest]) => there[file] === digest)) return;
-  }
-  await buildBundles(dist);
+  if (!isBuilt(dist, sourcesDigest())) await buildBundles(dist);
 }
 
 /** @param dist folder to build into. */
 export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   const sources = sourcesDigest();
   const out = join(dist, 'lambda');
-  rmSync(join(dist, RECORD), { force: true });
-  for (const folder of BUILT) rmSync(join(dist, folder), { recursive: true, force: true });
+  removeBuilt(dist);
   await Promise.all([
     ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...inLambda, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [LITERAL_KEYS, MCP_APART, ...(STREAMS.includes(name) ? [] : [NO_EVENT_STREAMS])] })),
     build({ ...inLambda, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
@@ -112,10 +95,9 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
     ...[['action', inLambda], ['client', common], ['issuer', inLambda]].map(([name, options]) => build({ ...options as BuildOptions, entryPoints: [`lambda/${name as string}/index.ts`], outfile: join(out, name as string, 'index.js') })),
     // Synth asks the gate's own code. Cedar's wasm is large, and lies with the gate already.
     build({ ...common, entryPoints: ['lambda/gate/judge.ts'], outfile: join(dist, 'judge', 'index.js'), define: { __dirname: '__gate' }, banner: { js: "const __gate = require('node:path').join(__dirname, '../lambda/gate');" } }),
-    ...[['local/testing/index.ts', 'local/testing/index.js'], ['bin/agent-controls.ts', 'bin/agent-controls.js'], ...COMMANDS.map((name) => [`bin/commands/${name}.ts`, `bin/${name}.js`])].map(([entry, file]) => build({
-      ...common, entryPoints: [entry as string], outfile: join(dist, file as string), external: ['pg-native', 'aws-cdk-lib', 'constructs'], // peers of the package: whoever has it has them
-      plugins: [COMMANDS_APART, LITERAL_KEYS, NO_EVENT_STREAMS],
-    })),
+    // What a user's tests fail in keeps its names.
+    build({ ...beside, entryPoints: ['local/testing/index.ts'], outfile: join(dist, 'local/testing/index.js'), minify: false, minifyWhitespace: true, minifySyntax: true }),
+    ...[['bin/agent-controls.ts', 'agent-controls.js'], ...COMMANDS.map((name) => [`bin/commands/${name}.ts`, `${name}.js`])].map(([entry, file]) => build({ ...beside, entryPoints: [entry as string], outfile: join(dist, 'bin', file as string) })),
   ]);
   // Cedar reads its wasm from beside itself.
   copyFileSync(join(dirname(require.resolve('@cedar-policy/cedar-wasm/nodejs')), 'cedar_wasm_bg.wasm'), join(out, 'gate', 'cedar_wasm_bg.wasm'));
@@ -123,7 +105,7 @@ export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
   for (const folder of ['local/testing', 'bin']) for (const child of CHILDREN) copyFileSync(join(root, child), join(dist, folder, basename(child)));
   const handlers = Object.fromEntries(Object.keys(HANDLERS).sort().map((name) => [name, folderDigest(join(out, name))]));
   writeFileSync(join(out, 'digests.json'), `${JSON.stringify(handlers, null, 2)}\n`);
-  writeFileSync(join(dist, RECORD), JSON.stringify({ sources, files: digests(dist, BUILT) } satisfies Build));
+  recordBuilt(dist, sources);
 }
 
 if (require.main === module) void demandBundles();
