@@ -31,7 +31,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     testTimeout: 60_000,
-    hookTimeout: 120_000,
+    hookTimeout: 240_000, // a story that is played before, on a machine that has other work to do
     maxWorkers: 3, // more than there are cores: what runs on the local runtime often waits
     sequence: { sequencer: LongestFirst },
     isolate: false, // aws-cdk-lib is loaded once for each worker, not for each file: nothing here changes what a module keeps

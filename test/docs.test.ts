@@ -53,7 +53,7 @@ shift
 exec '${process.execPath}' '${COMMAND}' "$@"
 `);
   chmodSync(join(work, 'path', 'npx'), 0o755);
-}, 60_000);
+});
 afterAll(async () => {
   rmSync(modules, { recursive: true, force: true });
   await local.stop();

@@ -29,7 +29,7 @@ beforeAll(() => {
   for (const name of ['aws-cdk-lib', 'constructs']) symlinkSync(join(root, 'node_modules', name), join(app, 'node_modules', name), 'dir');
   // Besides, what the programs of agents that the docs show bring along.
   for (const name of ['@aws-sdk', '@smithy', 'openai']) symlinkSync(join(root, 'node_modules', name), join(app, 'docs', 'node_modules', name), 'dir');
-}, 180_000);
+});
 
 describe('the package', () => {
   it('holds what it needs, and nothing of tests, examples or the evaluator', () => {

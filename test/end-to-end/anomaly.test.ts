@@ -26,7 +26,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'seed.sql'), 'create table things (id text primary key, secret text);');
   local = await startApp(folder, app, [join(folder, 'seed.sql')]);
   ({ runtime } = local);
-}, 120_000);
+});
 afterAll(() => local.stop());
 
 const misbehave = async (agent: string): Promise<void> => {

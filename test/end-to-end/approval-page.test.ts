@@ -21,7 +21,7 @@ beforeAll(async () => {
   await superuser.connect();
   await superuser.query("insert into charges select 'ch_' || n, 'C_202', 129900, 'USD', 0, current_date from generate_series(5001, 5200) n");
   run = await runtime.startAsked('refunder', { text: 'Refund what Contoso complained about.', reference: 'HELP-1' });
-}, 60_000);
+});
 afterAll(async () => {
   await superuser.end();
   await runtime.stop();

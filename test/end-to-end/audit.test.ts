@@ -17,7 +17,7 @@ beforeAll(async () => {
   const { host, port, database, superuser: user, password } = runtime.file.postgres;
   superuser = new Client({ host, port, database, user, password });
   await superuser.connect();
-}, 60_000);
+});
 afterAll(async () => {
   await superuser.end();
   await runtime.stop();

@@ -52,7 +52,7 @@ beforeAll(async () => {
   superuser = new Client({ host, port, database, user, password });
   await superuser.connect();
   run = await runtime.startRun('teller', { text: 'Tell the lists.' });
-}, 90_000);
+});
 afterAll(async () => {
   await superuser.end();
   await runtime.stop();

@@ -26,7 +26,7 @@ beforeAll(async () => {
   const held = await run.call('send_email', { lead_id: 'L_1029', to: 'ada.brandt@northwind.example', subject: 'Hello', body: 'Hi' }, { reason: 'x', justification: 'she asked', reference: 'CRM-1' });
   if (held.verdict !== 'hold') throw new Error(`a hold was expected, got ${JSON.stringify(held)}`);
   await runtime.approver('dana', { groups: ['sales-leads'] }).reject(await runtime.hold(held.holdId), 'not today');
-}, 60_000);
+});
 afterAll(() => runtime.stop());
 
 describe('agent-controls audit', () => {

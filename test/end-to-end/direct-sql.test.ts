@@ -30,7 +30,7 @@ beforeAll(async () => {
   app.synth();
   runtime = await LocalRuntime.start({ assembly: join(folder, 'cdk.out'), folder: join(folder, 'local'), seed: SAMPLE_DATA });
   run = await runtime.startRun('explorer', { text: 'Who uses most?' });
-}, 60_000);
+});
 afterAll(async () => {
   await runtime.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -13,7 +13,7 @@ import { openapi } from '../../scripts/openapi';
 const root = join(__dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'agent-controls-doors-'));
 let runtime: LocalRuntime;
-beforeAll(async () => { runtime = await LocalRuntime.start({ assembly: inject('assembly'), folder, seed: SAMPLE_DATA }); }, 60_000);
+beforeAll(async () => { runtime = await LocalRuntime.start({ assembly: inject('assembly'), folder, seed: SAMPLE_DATA }); });
 afterAll(async () => {
   await runtime.stop();
   rmSync(folder, { recursive: true, force: true });

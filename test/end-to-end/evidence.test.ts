@@ -32,7 +32,7 @@ beforeAll(async () => {
   await pia.ask('POST', '/erasures', { subject: 'bo.lindqvist@contoso.example', reference: 'DSAR-7' });
   await pia.ask('POST', '/checkpoints', {});
   writeFileSync(join(folder, 'key.pem'), (await cli(['audit', 'keys', ...local])).stdout);
-}, 180_000);
+});
 afterAll(async () => {
   await runtime.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -19,7 +19,7 @@ let told: Told[] = [];
 beforeAll(async () => {
   stage = synthesize(suites);
   runtime = await LocalRuntime.start({ assembly: stage.assembly, folder });
-}, 120_000);
+});
 afterAll(async () => {
   await runtime.stop();
   for (const made of [folder, dirname(stage.assembly)]) rmSync(made, { recursive: true, force: true });

@@ -40,7 +40,7 @@ beforeAll(async () => {
   }
   local = await startApp(folder, app, [join(folder, 'seed.sql')]);
   ({ runtime, superuser } = local);
-}, 90_000);
+});
 afterAll(() => local.stop());
 
 interface Lever { readonly lever: string; readonly state: string; readonly evidence: string }

@@ -32,7 +32,7 @@ beforeAll(async () => {
   local = await startApp(folder, join(folder, 'cdk.out'), SAMPLE_DATA);
   ({ runtime, superuser } = local);
   run = await runtime.startAsked('refunder', { text: `Refund ch_1003, says ${ALL}.`, reference: 'HELP-1' });
-}, 120_000);
+});
 afterAll(() => local.stop());
 
 const quietly = async (asked: Promise<unknown>): Promise<void> => { await asked.catch(() => undefined); };

@@ -38,7 +38,7 @@ beforeAll(async () => {
   withProgram(stack, agent);
   local = await startApp(folder, app, [join(folder, 'seed.sql')]);
   ({ runtime, superuser } = local);
-}, 90_000);
+});
 afterAll(() => local.stop());
 const stub = (): Runtime['models'] => (runtime as unknown as { runtime: Runtime }).runtime.models;
 beforeEach(async () => {

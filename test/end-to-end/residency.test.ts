@@ -59,7 +59,7 @@ insert into people values (1, 'Quentin Ashgrove', 'chronic migraine', 'Northwind
   withProgram(stack, agent);
   local = await startApp(folder, app, [join(folder, 'seed.sql')]);
   ({ runtime, superuser } = local);
-}, 90_000);
+});
 afterAll(() => local.stop());
 
 const stub = (): Runtime['models'] => (runtime as unknown as { runtime: Runtime }).runtime.models;

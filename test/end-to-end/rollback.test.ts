@@ -75,7 +75,7 @@ beforeAll(async () => {
   withProgram(stack, agent);
   local = await startApp(folder, app, [join(folder, 'seed.sql')]);
   ({ runtime, superuser } = local);
-}, 90_000);
+});
 afterAll(() => local.stop());
 
 const start = (): Promise<Run> => runtime.startRun('tidier', { text: 'Tidy up the shops.' });

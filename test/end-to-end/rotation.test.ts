@@ -92,7 +92,7 @@ export const handler = issueCredentials(httpIssuer({
   const { host, port, database, superuser: name, password } = runtime.file.postgres;
   superuser = new Client({ host, port, database, user: name, password });
   await superuser.connect();
-}, 90_000);
+});
 afterAll(async () => {
   await superuser.end();
   await runtime.stop();

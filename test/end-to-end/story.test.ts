@@ -22,7 +22,7 @@ const start = (): Promise<LocalRuntime> => LocalRuntime.start({ assembly: inject
 beforeAll(async () => {
   runtime = await start();
   story = await play(runtime, { doing: () => undefined, done: () => undefined });
-}, 60_000);
+});
 afterAll(() => runtime.stop());
 
 const begin = (): Promise<Run> => runtime.startRun('outreach-closer', { text: 'Follow up with L_1029' });

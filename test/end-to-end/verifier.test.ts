@@ -49,7 +49,7 @@ beforeAll(async () => {
   local = await startApp(folder, app);
   ({ runtime, superuser } = local);
   run = await runtime.startRun('teller', { text: 'Tell Alice the news' });
-}, 90_000);
+});
 afterAll(() => local.stop());
 
 async function told(text: string, person = 'Alice', of = run): Promise<{ holdId: string; answered: () => Promise<string[]> }> {
