@@ -28,8 +28,7 @@ const SLOW = ['rollback', 'anomalies'];
 
 async function main({ json, only }: { json?: string; only?: keyof typeof GROUPS }): Promise<void> {
   const progress = (what: string): void => { process.stderr.write(`  ${what}\n`); };
-  progress('building the bundles');
-  await demandBundles();
+  await demandBundles(() => progress('building the bundles'));
   const rows: Record<string, Row> = {};
   for (const [name, group] of Object.entries(GROUPS)) if (only === name || (only === undefined && !SLOW.includes(name))) Object.assign(rows, await group(progress));
   const table = new Table({ head: ['what', 'ours', 'floor', 'ratio', 'budget', 'unit'], style: { head: [], border: [] } });

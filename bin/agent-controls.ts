@@ -5,9 +5,9 @@ import { red } from './terminal';
 // A reader such as `head` may stop reading.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
 
-/** Each command is loaded when it is asked for, from the bundle that it shares with others like it: what one needs, the others do not wait for. */
 const log = (): Promise<typeof import('./commands/of-a-log')> => import('./commands/of-a-log');
 const app = (): Promise<typeof import('./commands/of-an-app')> => import('./commands/of-an-app');
+/** Each command is loaded when it is asked for, from the bundle that it shares with others like it: what one needs, the others do not wait for. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   local: async () => (await import('./commands/local')).localCommand(),
   audit: async () => (await log()).auditCommand(),

@@ -31,8 +31,7 @@ async function main(options: Options): Promise<number> {
   const doing = (text: string): void => say(`${seconds()}  ${text}`);
 
   demandFree(options.folder); // before a build changes what a running one uses
-  doing('building the bundles');
-  await demandBundles();
+  await demandBundles(() => doing('building the bundles'));
   doing('synthesizing the example app');
   synthesize();
   // Only what an earlier start has made: the option takes any path.

@@ -55,14 +55,17 @@ const NO_EVENT_STREAMS: Plugin = {
   setup: (build) => { build.onResolve({ filter: /^@smithy\/core\/event-streams$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: join(root, 'lambda/http/no-event-streams.ts') } : undefined)); },
 };
 
+/** How the SDK is bundled. */
+const SDK = [LITERAL_KEYS, NO_EVENT_STREAMS];
+
 const common: BuildOptions = {
   absWorkingDir: root, bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, legalComments: 'none', logLevel: 'warning',
   supported: { 'dynamic-import': false }, // a file that lies beside is required: the loader of modules would read it three times
-  loader: { '.sql': 'text' }, logOverride: { 'empty-import-meta': 'silent' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
+  plugins: SDK, loader: { '.sql': 'text' }, logOverride: { 'empty-import-meta': 'silent' }, mainFields: ['module', 'main'], alias: { '@secretlint/profiler': './lambda/redaction/no-profiler.ts' },
 };
 
 /** What runs in Lambda besides: never on anybody's own machine. */
-const inLambda: BuildOptions = { ...common, alias: { ...common.alias, '@aws-sdk/credential-provider-node': './lambda/credentials/own-role.ts' }, plugins: [LITERAL_KEYS, NO_EVENT_STREAMS] };
+const inLambda: BuildOptions = { ...common, alias: { ...common.alias, '@aws-sdk/credential-provider-node': './lambda/credentials/own-role.ts' } };
 
 /** The MCP server lies beside the gate and is read with the first message to it: a call that comes through another door need not wait for it. */
 const MCP_APART: Plugin = { name: 'mcp-apart', setup: (build) => { build.onResolve({ filter: /^\.\.\/mcp\/http$/ }, () => ({ path: './mcp.js', external: true })); } };
@@ -72,23 +75,24 @@ const COMMANDS = ['local', 'mcp', 'of-a-log', 'of-an-app'];
 const COMMANDS_APART: Plugin = { name: 'commands-apart', setup: (build) => { build.onResolve({ filter: new RegExp(`^\\./commands/(${COMMANDS.join('|')})$`) }, ({ path }) => ({ path: `./${basename(path)}.js`, external: true })); } };
 
 /** What runs beside an app; its peers are whoever's who has it. */
-const beside: BuildOptions = { ...common, external: ['pg-native', 'aws-cdk-lib', 'constructs'], plugins: [COMMANDS_APART, LITERAL_KEYS, NO_EVENT_STREAMS] };
+const beside: BuildOptions = { ...common, external: ['pg-native', 'aws-cdk-lib', 'constructs'], plugins: [COMMANDS_APART, ...SDK] };
 
 /** What the local runtime starts as processes of their own; they lie beside whatever bundle it is in. */
 const CHILDREN = ['local/postgres/watchdog.cjs', 'local/lambda/child.cjs'];
 
-/** Builds the bundles, unless those that lie there are of these very sources. */
-export async function demandBundles(dist = join(root, 'dist')): Promise<void> {
-  if (!isBuilt(dist, sourcesDigest())) await buildBundles(dist);
+/** Builds the bundles, unless those that lie there are of these very sources. @param building told when they are not. */
+export async function demandBundles(building: () => void = () => undefined, dist = join(root, 'dist')): Promise<void> {
+  if (isBuilt(dist, sourcesDigest())) return;
+  building();
+  await buildBundles(dist);
 }
 
-/** @param dist folder to build into. */
-export async function buildBundles(dist = join(root, 'dist')): Promise<void> {
+async function buildBundles(dist: string): Promise<void> {
   const sources = sourcesDigest();
   const out = join(dist, 'lambda');
   removeBuilt(dist);
   await Promise.all([
-    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...inLambda, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [LITERAL_KEYS, MCP_APART, ...(STREAMS.includes(name) ? [] : [NO_EVENT_STREAMS])] })),
+    ...Object.entries(HANDLERS).map(([name, entry]) => build({ ...inLambda, entryPoints: [entry], outfile: join(out, name, 'index.js'), plugins: [MCP_APART, ...SDK.filter((plugin) => plugin !== NO_EVENT_STREAMS || !STREAMS.includes(name))] })),
     build({ ...inLambda, entryPoints: ['lambda/mcp/http.ts'], outfile: join(out, 'gate', 'mcp.js') }),
     build({ ...common, platform: 'browser', target: 'es2022', format: 'esm', entryPoints: ['lambda/approval/page/main.tsx'], outfile: join(out, 'decide', 'page.js'), jsx: 'automatic', jsxImportSource: 'hono/jsx/dom' }),
     build({ ...common, entryPoints: ['lambda/approval/page/page.css'], outfile: join(out, 'decide', 'page.css') }),

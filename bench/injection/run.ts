@@ -28,8 +28,7 @@ Name it with --data FILE, and what you declare of its tools with --declarations 
   const progress = (text: string): void => { process.stderr.write(`  ${text}\n`); };
   const tell = ({ what, verdict, reasons }: Told): void => { if (explain) process.stderr.write(`    ${verdict.padEnd(6)} ${what}${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}\n`); };
   const suites = readSuites(data, declarations);
-  progress('building the bundles');
-  await demandBundles();
+  await demandBundles(() => progress('building the bundles'));
   progress('synthesizing');
   const stage = synthesize(suites);
   const folder = mkdtempSync(join(tmpdir(), 'agent-controls-bench-'));

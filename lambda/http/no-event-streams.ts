@@ -1,7 +1,6 @@
 /** What handlers have in place of the SDK's event streams: none of their operations answers with one. One that did would fail here, and say so. */
-const missing = (): never => {
+function missing(): never {
   throw new Error('EventStreamsMissing: this bundle was built without event streams; name it in STREAMS of scripts/build-bundles.ts');
-};
+}
 
-export const EventStreamSerde = missing;
-export const eventStreamSerdeProvider = missing;
+export { missing as EventStreamSerde, missing as eventStreamSerdeProvider };

@@ -40,12 +40,11 @@ async function answer(event: UrlEvent, stream: ResponseStream): Promise<void> {
   const open = (statusCode: number, contentType: string, more: Readonly<Record<string, string>> = {}): ResponseStream => awslambda.HttpResponseStream.from(stream, { statusCode, headers: { 'content-type': contentType, 'cache-control': 'no-store', ...more } });
   let opened: ResponseStream | undefined;
   let door: Door | undefined;
-  let known = false;
+  let bearer: Awaited<ReturnType<typeof bearerOf>>;
   try {
     // First of all: whoever has no token learns nothing, and reaches nothing.
-    const bearer = await bearerOf(event.headers.authorization, new Date(event.requestContext.timeEpoch ?? Date.now()));
+    bearer = await bearerOf(event.headers.authorization, new Date(event.requestContext.timeEpoch ?? Date.now()));
     if (!bearer) throw new HttpError(401, 'TokenInvalid', 'a bearer token of a run is needed, which the broker hands out when a run starts');
-    known = true;
     door = doorOf(event);
     const events = conduct({ run: bearer.run }, door.asked, door.request);
     if (!door.isStreamed) {
@@ -74,7 +73,7 @@ async function answer(event: UrlEvent, stream: ResponseStream): Promise<void> {
     opened.write(JSON.stringify({ message: `${code}: ${message}`, error: { message: `${code}: ${message}`, type: 'gateway_error', code } }));
   } finally {
     (opened ?? stream).end();
-    if (known) await anchorSoon(); // anybody may knock at the address: who has no token wakes no keeper, and so no database
+    if (bearer) await anchorSoon(); // anybody may knock at the address: who has no token wakes no keeper, and so no database
   }
 }
 

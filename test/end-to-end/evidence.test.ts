@@ -7,11 +7,13 @@ import { Client } from 'pg';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { allFiles } from '../../bin/evidence/folder';
+import { residency } from '../../bin/evidence/pages/residency';
 import { CRITERIA } from '../../bin/evidence/soc2';
 import { verifyFolder } from '../../bin/evidence/verify';
 import { play, SAMPLE_DATA } from '../../examples/story';
 import { publicKeys } from '../../lambda/audit/statement';
 import { LocalRuntime } from '../../local/testing';
+import { SEND_EMAIL } from '../support/cards';
 import { cli, COMMAND } from '../support/cli';
 import { accessibilityFaults, BROWSER, launch } from '../support/browser';
 
@@ -198,7 +200,13 @@ describe('agent-controls evidence', () => {
     const cards = json('01-scope-cards').data as unknown as { card: { agent: string }; digest: string; reviewBy: string }[];
     expect(cards.map(({ card }) => card.agent)).toEqual(['contract-clerk', 'crm-tierer', 'outreach-closer', 'refunder']);
     expect(json('02-access').data).toMatchObject({ refused: [], permissions: expect.arrayContaining([expect.objectContaining({ agent: 'refunder', verb: 'call' })]) as unknown });
+    expect((json('02-access').data.reviews as { agent: string; approvedBy: string; permissions: { times: number }[] }[]).map(({ agent, permissions }) => [agent, permissions.length > 0])).toEqual(cards.map(({ card }) => [card.agent, true]));
+    expect(json('02-access').data.unproven).toEqual(expect.any(Array));
     expect(json('04-holds').data.shown).toMatchObject({ status: 'executed' });
+    const [staged, approved] = ['hold.staged', 'hold.approved'].map((kind) => (json('04-holds').data.entries as { kind: string; approver: string | null; facts: { digest: string; signed_in?: string } }[]).find((entry) => entry.kind === kind));
+    expect(approved).toMatchObject({ approver: expect.any(String) as string, facts: { digest: staged?.facts.digest, signed_in: expect.stringContaining('mfa') as string } });
+    expect((json('09-kill-switch').data.stops as { facts: { stopSeconds?: number; levers?: { seconds: number }[] } }[]).flatMap(({ facts }) => facts.levers ?? []).map(({ seconds }) => typeof seconds)).toEqual(expect.arrayContaining(['number']));
+    expect((json('10-changes').data.entries as { kind: string; agent: string; facts: { card_digest?: string } }[]).filter(({ kind }) => kind === 'agent.registered').map(({ agent, facts }) => [agent, facts.card_digest]).sort()).toEqual(cards.map(({ card, digest }) => [card.agent, digest]));
     expect((json('05-rotation').data.leaks as { facts: { report: { exposures: unknown[] } } }[])[0]?.facts.report.exposures.length).toBeGreaterThan(0);
     expect((json('06-injection').data.reasons as { reason: string }[]).map(({ reason }) => reason)).toContain('ProvenanceUnknown');
     expect((json('10-changes').data.versions as unknown[]).length).toBeGreaterThan(5);
@@ -213,6 +221,13 @@ describe('agent-controls evidence', () => {
       expect(pages.length > 0, criterion).toBe(met !== 'not');
       for (const name of pages) expect(existsSync(join(out, `${name}.html`)), `${criterion} names ${name}`).toBe(true);
     }
+  });
+
+  it('shows a vendor whose review is over, and one that nobody has named', async () => {
+    const vendor = { name: 'Mailer Inc.', dataClasses: ['contact'], subProcessors: [], review: { by: 'appsec@example.com', until: '2026-01-31' }, escalation: 'support@mailer.example' };
+    const rows = (sql: string): Promise<Record<string, unknown>[]> => Promise.resolve(sql.includes('audit.action') ? [{ ...SEND_EMAIL, vendor }, { ...SEND_EMAIL, name: 'send_fax' }].map((manifest) => ({ manifest: JSON.stringify(manifest) })) : sql.includes('as today') ? [{ today: '2026-11-28' }] : []);
+    const { markdown } = await residency.make({ log: { rows }, period: {} } as never);
+    expect(markdown.join('\n')).toMatch(/send_email.*Mailer Inc.*\*\*2026-01-31, over\*\*[\s\S]*send_fax.*\*\*nobody has named it\*\*/);
   });
 
   it('is of a period, and takes along the report of an injection suite', async () => {
@@ -248,7 +263,7 @@ describe.skipIf(BROWSER === undefined)('the folder, in a browser', () => {
   afterAll(() => browser.close());
 
   it('opens without a server, asks nobody for anything, and has no faults that axe finds', async () => {
-    const page = await browser.newPage({ viewport: { width: 1_000, height: 1_300 } });
+    const page = await browser.newPage({ viewport: { width: 794, height: 1_123 } /* A4 */ });
     const asked: string[] = [];
     const faults: string[] = [];
     page.on('request', (request) => { if (!request.url().startsWith(`file://${out}/`)) asked.push(request.url()); });
@@ -257,6 +272,9 @@ describe.skipIf(BROWSER === undefined)('the folder, in a browser', () => {
       await page.goto(`file://${join(out, path)}`);
       expect(await page.title(), path).not.toBe('');
       expect(await accessibilityFaults(page), path).toEqual([]);
+      await page.emulateMedia({ media: 'print' });
+      expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth'), `${path} fits on paper`).toBeLessThanOrEqual(0);
+      await page.emulateMedia({ media: 'screen' });
       if (process.env.SCREENSHOTS) await page.screenshot({ path: join(process.env.SCREENSHOTS, `${path.replaceAll('/', '-')}.png`) });
     }
     await page.goto(`file://${join(out, 'index.html')}`);

@@ -34,7 +34,7 @@ export const findings: PageMaker = {
         ...books.map(({ agent }) => `- [${text(agent)}](runbooks/${agent}.html)`),
       ],
       data: { findings: all, answers, tabletops: played },
-      hides: ['What is as usual and wrong all the same: an agent that always did the wrong thing is not unusual.', 'Who answered a tabletop: its report is a file, given to whoever made these pages.', 'Agents with less than two weeks of history are compared with counts alone.'],
+      hides: ['What is as usual and wrong all the same: an agent that always did the wrong thing is not unusual.', 'Who answered a tabletop: its report is a file, given to whoever made these pages.', 'Agents without one to three weeks of history are held to counts alone.'],
       files: Object.fromEntries(books.map(({ agent, book }) => [`runbooks/${agent}.md`, book])),
     };
   },
