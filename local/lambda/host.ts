@@ -29,12 +29,16 @@ export interface Invoked {
 
 interface Instance {
   readonly child: ChildProcess;
+  /** Its code is loaded, or it ended before. */
+  readonly loaded: Promise<unknown>;
   busy: boolean;
 }
 
 const PAYLOAD_BYTES = 6 * 1024 * 1024;
 const ENVIRONMENT_BYTES = 4 * 1024;
 const INSTANCES = 20;
+/** What loading the code may take on top of a function's own time, of which Lambda counts none for it. */
+const INIT_SECONDS = 10;
 
 /** Runs functions from their own bundles, each instance in a process and with an environment of its own. */
 export class LambdaHost {
@@ -110,17 +114,22 @@ export class LambdaHost {
       stdio: ['ignore', log, log, 'ipc'], execArgv: [], cwd: fn.folder,
     });
     closeSync(log);
-    const instance: Instance = { child, busy: false };
+    const loaded = new Promise((done) => { child.once('message', done).once('exit', done); }); // its first message says so
+    const instance: Instance = { child, loaded, busy: false };
     this.instances.set(fn.name, [...(this.instances.get(fn.name) ?? []), instance]);
-    child.once('exit', () => this.instances.set(fn.name, (this.instances.get(fn.name) ?? []).filter((other) => other !== instance)));
+    child.once('exit', () => this.drop(fn, instance));
     return instance;
   }
 
-  private run(fn: HostedFunction, { child }: Instance, event: unknown, onPart?: (part: Part) => void): Promise<Invoked> {
+  private drop(fn: HostedFunction, instance: Instance): void {
+    this.instances.set(fn.name, (this.instances.get(fn.name) ?? []).filter((other) => other !== instance));
+  }
+
+  private run(fn: HostedFunction, instance: Instance, event: unknown, onPart?: (part: Part) => void): Promise<Invoked> {
+    const { child } = instance;
     // Whoever invokes a function that answers in a stream, and does not read one, gets all of it at the end.
     const parts: Buffer[] = [];
     const id = (this.sequence += 1);
-    const deadline = Date.now() + fn.timeoutSeconds * 1_000;
     return new Promise((done) => {
       const finish = (invoked: Invoked): void => {
         clearTimeout(timer);
@@ -137,13 +146,20 @@ export class LambdaHost {
         else finish({ payload, failed: message.error === true });
       };
       const onExit = (): void => failed('Runtime.ExitError', 'the process ended before it answered');
-      const timer = setTimeout(() => {
+      const timeout = (more: number): NodeJS.Timeout => setTimeout(() => {
+        this.drop(fn, instance); // the next event must not meet a process that is about to end
         child.kill('SIGKILL');
         failed('Sandbox.Timedout', `Task timed out after ${fn.timeoutSeconds} seconds`);
-      }, fn.timeoutSeconds * 1_000);
+      }, (fn.timeoutSeconds + more) * 1_000);
+      let timer = timeout(INIT_SECONDS);
       child.on('message', onMessage);
       child.once('exit', onExit);
-      child.send({ id, event, deadline });
+      void instance.loaded.then(() => {
+        if (child.exitCode !== null || child.signalCode !== null) return; // that was told
+        clearTimeout(timer);
+        timer = timeout(0);
+        child.send({ id, event, deadline: Date.now() + fn.timeoutSeconds * 1_000 }, () => undefined); // what cannot be sent has no process any more
+      });
     });
   }
 }

@@ -67,7 +67,7 @@ function dataFolder(folder: string, user: ServerUser | undefined): string {
   const note = join(folder, 'postgres-data');
   const prefix = `data-${createHash('sha256').update(wanted).digest('hex').slice(0, 16)}-`;
   if (existsSync(note) && existsSync(readFileSync(note, 'utf8'))) return readFileSync(note, 'utf8');
-  for (const name of readdirSync(privateFolder())) if (name.startsWith(prefix) || isForgotten(join(privateFolder(), name))) rmSync(join(privateFolder(), name), { recursive: true, force: true });
+  for (const name of readdirSync(privateFolder())) if (name.startsWith(prefix) || isForgotten(join(privateFolder(), name))) rmSync(join(privateFolder(), name), { recursive: true, force: true, maxRetries: 5 }); // its server may be about to end
   const kept = join(privateFolder(), `${prefix}${randomBytes(4).toString('hex')}`);
   mkdirSync(kept, { mode: 0o700 });
   chownSync(kept, user.uid, user.gid);
@@ -79,8 +79,12 @@ function dataFolder(folder: string, user: ServerUser | undefined): string {
 
 /** Whether data is of a folder that is gone. */
 function isForgotten(data: string): boolean {
-  const folder = `${data.replace(/\.(password|folder)$/, '')}.folder`;
-  return existsSync(folder) && !existsSync(readFileSync(folder, 'utf8'));
+  try {
+    return !existsSync(readFileSync(`${data.replace(/\.(password|folder)$/, '')}.folder`, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false; // it is only being made, or another start has cleared it
+    throw error;
+  }
 }
 
 function prepare(binaries: string, dataDir: string, user: ServerUser | undefined): string {

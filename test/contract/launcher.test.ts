@@ -1,14 +1,21 @@
 /** What starts a Postgres must also end it, however it ends itself. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { PostgresServer, startPostgres } from '../../local/postgres/launcher';
 
-const folder = (): string => mkdtempSync(join(tmpdir(), 'agent-controls-launcher-'));
+const folders: string[] = [];
+const folder = (): string => {
+  const made = mkdtempSync(join(tmpdir(), 'agent-controls-launcher-'));
+  folders.push(made);
+  return made;
+};
+afterAll(() => folders.forEach((made) => rmSync(made, { recursive: true, force: true })));
+
 const query = async (server: Pick<PostgresServer, 'port' | 'superuser' | 'password'>, sql: string): Promise<unknown[]> => {
   const client = new Client({ host: '127.0.0.1', port: server.port, user: server.superuser, password: server.password, database: 'postgres' });
   await client.connect();
@@ -73,7 +80,6 @@ describe('a server', () => {
     const own = folder();
     const first = await startPostgres({ folder: own });
     await first.stop();
-    const { rmSync } = await import('node:fs');
     rmSync(join(first.dataDir, 'PG_VERSION'));
     const second = await startPostgres({ folder: own });
     expect(existsSync(join(second.dataDir, 'PG_VERSION'))).toBe(true);
