@@ -37,7 +37,7 @@ export default defineConfig({
     isolate: false, // aws-cdk-lib is loaded once for each worker, not for each file: nothing here changes what a module keeps
     server: { deps: { inline: [/@secretlint\//] } },
     // The compiler decides what every enforcer enforces: no branch of it goes untested.
-    coverage: { provider: 'v8', include: ['lib/scope/**'], exclude: ['test/**'], reporter: ['text-summary'], thresholds: { branches: 100 } },
+    coverage: { provider: 'istanbul', include: ['lib/scope/**'], exclude: ['test/**'], reporter: ['text-summary'], thresholds: { branches: 100 } },
     env: { CDK_VALIDATION: 'false', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true' },
   },
 });

@@ -20,14 +20,19 @@ function path(): string {
   return existsSync(beside) ? beside : join(dirname(createRequire(__filename).resolve('@cedar-policy/cedar-wasm/nodejs')), FILE);
 }
 
+let loaded = false;
+
 /** Begins to load Cedar on other threads. Whoever decides waits for it. */
 export async function loadCedar(): Promise<void> {
   // Read at once: a start is one long turn of the event loop, and what waits for a file would begin to compile after it.
   const module = await WebAssembly.compile(readFileSync(path()));
   initSync({ module });
+  loaded = true;
 }
 
 /** Loads Cedar now, where nobody has. */
 export function demandCedar(): void {
+  if (loaded) return; // its file has megabytes, and would be read for nothing
   initSync({ module: readFileSync(path()) });
+  loaded = true;
 }

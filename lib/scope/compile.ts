@@ -208,7 +208,7 @@ function detection(card: Card, by: Readonly<Record<string, string>>, actions: Re
     throw new ControlsError('FailureUndetected', `${field}.limit: got ${shown(limit)}, and no scope of the card limits such a call; give the call limits, or name another detection`);
   }
   if (provenance !== undefined) {
-    const [action = '', sink = ''] = provenance.split('.');
+    const [action, sink = ''] = provenance.split('.') as [string, string?];
     if (!calls.some((call) => call.action === action) || actions.get(action)?.sinks.includes(sink) !== true) {
       throw new ControlsError('FailureUndetected', `${field}.provenance: got ${shown(provenance)}, which is no sink of an action that the card calls; write action.parameter`);
     }

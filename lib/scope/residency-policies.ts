@@ -22,7 +22,7 @@ export function deniesOutside(policy: ResidencyPolicy): Statement[] {
 }
 
 /** Whom a service control policy and an endpoint let ask a model: a name alone is anybody's who may make roles in another account. */
-const gatewayRole = ({ regions: [region = ''] }: ResidencyPolicy, controlsName: string, accountId: string): string => `arn:${partitionOf(region)}:iam::${accountId}:role/${handlerName(controlsName, 'gateway')}`;
+const gatewayRole = ({ regions }: ResidencyPolicy, controlsName: string, accountId: string): string => `arn:${partitionOf(regions[0] as string)}:iam::${accountId}:role/${handlerName(controlsName, 'gateway')}`;
 
 /** A service control policy for the organisation's owners to attach: nobody but the gateway asks a model, and it asks those that are named. */
 export function serviceControlPolicy(policy: ResidencyPolicy, controlsName: string, accountId: string): string {
