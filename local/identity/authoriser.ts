@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import type { Clock } from '../clock';
 import type { Permission } from '../endpoint/operation';
 import { ServiceError } from '../endpoint/service-error';
 import type { PolicyDocument, Principal, Principals, Role } from './principals';
@@ -21,6 +23,8 @@ function evaluator(): RunSimulation | undefined {
 
 /** How long a change of a policy takes to arrive. */
 const ARRIVES_MS = 1_000;
+/** Verdicts that are kept. */
+const VERDICTS = 5_000;
 
 /** A verdict, for tests that ask what was refused, and why. */
 export interface Judged {
@@ -36,8 +40,10 @@ export class Authoriser {
   public readonly judged: Judged[] = [];
   private readonly simulate: RunSimulation | undefined;
   private readonly latest = new Map<string, { readonly allowed: boolean; readonly until: number }>();
+  /** Verdicts by the digest of all that they rest on: what was judged once needs no judging until something of it changes. */
+  private readonly settled = new Map<string, boolean>();
 
-  public constructor(private readonly principals: Principals) {
+  public constructor(private readonly principals: Principals, private readonly clock: Clock) {
     this.simulate = evaluator();
   }
 
@@ -66,35 +72,42 @@ export class Authoriser {
     const known = this.latest.get(question);
     if (known && known.until > Date.now()) return known.allowed;
     const allowed = await this.judge(this.simulate, principal, permission);
-    if (this.latest.size > 5_000) this.latest.clear();
+    if (this.latest.size > VERDICTS) this.latest.clear();
     this.latest.set(question, { allowed, until: Date.now() + ARRIVES_MS });
     this.judged.push({ principal: principal.arn, action, resource, allowed });
-    if (this.judged.length > 5_000) this.judged.shift();
+    if (this.judged.length > VERDICTS) this.judged.shift();
     return allowed;
   }
 
   private async judge(simulate: RunSimulation, principal: Principal, { action, resource, context = {}, resourcePolicy }: Permission): Promise<boolean> {
     const { role } = principal;
     const boundary = role?.boundaryArn === undefined ? undefined : this.managed(role.boundaryArn);
-    const outcome = await simulate({
-      request: {
-        principal: principal.arn, action, resource: { resource, accountId: this.principals.account },
-        contextVariables: {
-          'aws:PrincipalArn': role?.arn ?? principal.arn, 'aws:PrincipalAccount': this.principals.account, 'aws:userid': principal.userId, 'aws:TokenIssueTime': new Date(principal.issuedAt).toISOString(),
-          ...(principal.userName === undefined ? {} : { 'aws:username': principal.userName }),
-          ...(principal.mfa ? { 'aws:MultiFactorAuthPresent': 'true', 'aws:MultiFactorAuthAge': '60' } : {}),
-          ...context,
-        },
-      },
+    const policies = {
       identityPolicies: role ? [...role.policies, ...role.managedPolicyArns.map((arn) => ({ name: arn, policy: this.managed(arn) }))] : principal.userPolicies ?? [],
       serviceControlPolicies: [], resourceControlPolicies: [],
       ...(resourcePolicy ? { resourcePolicy } : {}),
       ...(boundary ? { permissionBoundaryPolicies: [{ name: 'boundary', policy: boundary }] } : {}),
       ...(principal.sessionPolicy ? { sessionPolicy: principal.sessionPolicy } : {}),
-    }, {});
+    };
+    const contextVariables = {
+      'aws:PrincipalArn': role?.arn ?? principal.arn, 'aws:PrincipalAccount': this.principals.account, 'aws:userid': principal.userId, 'aws:TokenIssueTime': new Date(principal.issuedAt).toISOString(),
+      ...(principal.userName === undefined ? {} : { 'aws:username': principal.userName }),
+      ...(principal.mfa ? { 'aws:MultiFactorAuthPresent': 'true', 'aws:MultiFactorAuthAge': '60' } : {}),
+      // Told only where a policy asks: with the time in it no question is asked twice.
+      ...(JSON.stringify(policies).includes('aws:CurrentTime') ? { 'aws:CurrentTime': new Date(this.clock.now()).toISOString() } : {}),
+      ...context,
+    };
+    const simulation = { request: { principal: principal.arn, action, resource: { resource, accountId: this.principals.account }, contextVariables }, ...policies };
+    const digest = createHash('sha256').update(JSON.stringify(simulation)).digest('base64');
+    const settled = this.settled.get(digest);
+    if (settled !== undefined) return settled;
+    const outcome = await simulate(simulation, {});
     // An error means that a policy or a request could not be understood: a fault to mend, never an allow.
     if (outcome.resultType === 'error') throw new ServiceError('PolicyNotEvaluated', `${action} on ${resource}: ${JSON.stringify(outcome.errors)}`, 500);
-    return outcome.overallResult === 'Allowed';
+    const allowed = outcome.overallResult === 'Allowed';
+    if (this.settled.size > VERDICTS) this.settled.clear();
+    this.settled.set(digest, allowed);
+    return allowed;
   }
 
   private managed(arn: string): PolicyDocument {

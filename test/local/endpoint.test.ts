@@ -3,6 +3,7 @@ import { ExecuteStatementCommand, RDSDataClient } from '@aws-sdk/client-rds-data
 import { GetRandomPasswordCommand, GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { IAMClient, ListRolesCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Role } from '../../local/identity/principals';
 import { loneDataApi } from '../support/lone-data-api';
 
 let api: Awaited<ReturnType<typeof loneDataApi>>;
@@ -68,6 +69,31 @@ describe('a request', () => {
     const role = { name: 'none', arn: 'arn:aws:iam::000000000000:role/none', id: 'AROA2', trust: {}, policies: [], managedPolicyArns: [], boundaryArn: undefined, maxSessionSeconds: 3_600 };
     const { accessKeyId, secretAccessKey, sessionToken } = api.principals.addSession(role, 's');
     expect(await refusal(secrets({ accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' }).send(read))).toMatch(/^AccessDeniedException: User: .*assumed-role\/none\/s is not authorized to perform: secretsmanager:GetSecretValue/);
+  });
+
+  it('is judged by the policies and the time of now, however often it was judged before', async () => {
+    const until = new Date(api.clock.now() + 60_000).toISOString();
+    const role: Role = {
+      name: 'guest', arn: 'arn:aws:iam::000000000000:role/guest', id: 'AROA3', trust: {}, managedPolicyArns: [], boundaryArn: undefined, maxSessionSeconds: 3_600,
+      policies: [{ name: 'read', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: '*', Condition: { DateLessThan: { 'aws:CurrentTime': until } } }] } }],
+    };
+    const { accessKeyId, secretAccessKey, sessionToken } = api.principals.addSession(role, 's');
+    const client = secrets({ accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' });
+    const arrived = (): Promise<void> => new Promise((later) => setTimeout(later, 1_100));
+    expect((await client.send(read)).SecretString).toContain('data_api_owner');
+    api.clock.advance(61_000);
+    await arrived();
+    expect(await refusal(client.send(read))).toMatch(/^AccessDeniedException/);
+    const always = { name: 'always', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'secretsmanager:*', Resource: '*' }] } };
+    role.policies.splice(0, 1, always);
+    await arrived();
+    expect((await client.send(read)).SecretString).toContain('data_api_owner');
+    role.policies.push({ name: 'never', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Deny', Action: '*', Resource: '*' }] } });
+    await arrived();
+    expect(await refusal(client.send(read))).toMatch(/^AccessDeniedException/);
+    role.policies.pop();
+    await arrived();
+    expect((await client.send(read)).SecretString).toContain('data_api_owner');
   });
 
   it('for an operation or a service that is not played is refused by name', async () => {
