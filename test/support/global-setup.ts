@@ -1,6 +1,6 @@
 /** Once per test run: a temporary folder of its own, the bundles, the example's assembly, and one Postgres for every file. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -23,10 +23,11 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const root = join(__dirname, '..', '..');
-  // Whatever a test leaves behind goes with it: workers are killed, and what they would have cleared at their end stays.
   const folder = mkdtempSync(join(tmpdir(), 'agent-controls-test-'));
   chmodSync(folder, 0o711); // servers of Postgres run as another user
-  process.env.TMPDIR = folder;
+  // Whatever a test leaves behind goes with it: workers are killed, and what they would have cleared at their end stays.
+  process.env.TMPDIR = join(folder, 'tmp');
+  mkdirSync(process.env.TMPDIR);
   await demandBundles();
   const assembly = join(folder, 'cdk.out');
   const [postgres] = await Promise.all([
