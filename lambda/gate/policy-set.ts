@@ -96,7 +96,7 @@ function parametersIn(policies: readonly string[]): ReadonlySet<string> | undefi
  * The call into Cedar's wasm, in a frame of its own. V8 of Node.js 20 aborts the process when a function into which it has inlined a call to
  * wasm that returns an object is deoptimized meanwhile; a generator is never inlined.
  */
-function* asking(call: Parameters<typeof statefulIsAuthorized>[0]): Generator<never, ReturnType<typeof statefulIsAuthorized>> {
+function* asking(call: Parameters<typeof statefulIsAuthorized>[0]): Generator<never, ReturnType<typeof statefulIsAuthorized>> { // oxlint-disable-line require-yield
   return statefulIsAuthorized(call);
 }
 const ask = (call: Parameters<typeof statefulIsAuthorized>[0]): ReturnType<typeof statefulIsAuthorized> => asking(call).next().value;

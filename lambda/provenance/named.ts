@@ -7,7 +7,7 @@ import { contactsIn } from './free-text';
 import { canonical, canonicalUrl, moneyForms } from './values';
 
 /** What encloses a word, and the punctuation behind it, is not the word's. */
-const bare = (word: string): string => word.replace(/^["'(\[<{„“‘«@#]+/u, '').replace(/(?:["')\]>}“”’».,;:!?]|['’]s)+$/u, '');
+const bare = (word: string): string => word.replace(/^["'([<{„“‘«@#]+/u, '').replace(/(?:["')\]>}“”’».,;:!?]|['’]s)+$/u, '');
 const split = (text: string): string[] => text.normalize('NFC').split(/\s+/u).filter((word) => word !== '');
 
 /** A request is asked about many values of one call. */

@@ -19,7 +19,7 @@ export interface ModelRequest {
   readonly system: { text: string }[];
   readonly messages: Message[];
   readonly inferenceConfig: { maxTokens?: number; temperature?: number; topP?: number; stopSequences?: string[] };
-  readonly toolConfig?: { readonly tools: { readonly toolSpec: { readonly name: string; readonly description?: string; readonly strict?: boolean; readonly inputSchema: { readonly json: unknown } } }[]; readonly toolChoice?: object };
+  readonly toolConfig?: { readonly tools: { readonly toolSpec: { readonly name: string; readonly description?: string; readonly strict?: boolean; readonly inputSchema: { readonly json: unknown } } }[]; readonly toolChoice?: { readonly auto?: object; readonly any?: object; readonly tool?: { readonly name: string } } };
   /** Parameters that only providers of the OpenAI protocol take. */
   readonly extra: Readonly<Record<string, unknown>>;
 }

@@ -124,7 +124,7 @@ const finishOf = (stopReason: string): string => ({ tool_use: 'tool_calls', max_
 
 /** What a provider of this protocol is sent. */
 export function chatOf({ system, messages, inferenceConfig: { maxTokens, temperature, topP, stopSequences }, toolConfig, extra }: ModelRequest, model: string): object {
-  const choice = toolConfig?.toolChoice as { any?: object; tool?: { name: string } } | undefined;
+  const choice = toolConfig?.toolChoice;
   return {
     model, stream: true, stream_options: { include_usage: true },
     messages: [...system.map(({ text }) => ({ role: 'system', content: text })), ...messages.flatMap(({ role, content }) => chatMessages(role, content))],

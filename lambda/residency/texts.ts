@@ -31,7 +31,7 @@ export function textsOf({ system, messages, inferenceConfig: { stopSequences = [
   }
   for (const stop of stopSequences) add(stop);
   add(extra);
-  const chosen = (toolConfig?.toolChoice as { tool?: { name?: string } } | undefined)?.tool?.name;
+  const chosen = toolConfig?.toolChoice?.tool?.name;
   return { written, names: chosen === undefined ? names : [...names, chosen], figures: Object.values(figures).map(String) };
 }
 

@@ -53,7 +53,7 @@ export class Kms implements Service {
   /** Data keys under a key that never leaves; the encryption context is authenticated. */
   private symmetric(name: 'GenerateDataKey' | 'Decrypt', arn: string, { CiphertextBlob = '', EncryptionContext = {}, KeySpec }: Input): object {
     const key = this.secret(arn);
-    const aad = Buffer.from(JSON.stringify([arn, Object.entries(EncryptionContext).sort()]));
+    const aad = Buffer.from(JSON.stringify([arn, Object.entries(EncryptionContext).sort(([a], [b]) => (a < b ? -1 : 1))]));
     if (name === 'GenerateDataKey') {
       if (KeySpec !== 'AES_256') throw new ServiceError('ValidationException', 'the local runtime makes data keys of AES_256');
       const [plain, iv] = [randomBytes(32), randomBytes(12)];

@@ -9,7 +9,7 @@ import type { PageMaker } from '../page';
 export const changes: PageMaker = {
   name: '10-changes',
   async make({ log, period, assembly }) {
-    const { from = '-infinity', until = 'infinity' } = period;
+    const { from = '-infinity', until } = period;
     const entries = await entriesOf(log, ['agent.registered', 'agent.removed', 'card.approved', 'card.withdrawn', 'action.registered', 'action.removed', 'residency.registered', 'signers.registered', 'tiers.registered', 'migration.applied', 'evidence.made'], period);
     const versions = await log.rows(`select e.agent, v.what, v.digest, count(*)::int as decisions, to_char(min(e.at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as first, to_char(max(e.at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as last
       from audit.entry e cross join lateral (values ('card', e.facts::json ->> 'card_digest'), ('policies', e.facts::json ->> 'policy_digest'), ('prompt', e.facts::json ->> 'prompt_digest'), ('gate', e.facts::json ->> 'gate_digest'), ('tool ' || e.action, e.facts::json ->> 'schema_digest')) v(what, digest)

@@ -50,7 +50,7 @@ export const decisions: PageMaker = {
   },
 };
 
-async function chosen({ log, period: { from = '-infinity', until = 'infinity' }, checkpoint: { databaseAt, digest } }: Material): Promise<{ population: number; sample: Chosen[] }> {
+async function chosen({ log, period: { from = '-infinity', until }, checkpoint: { databaseAt, digest } }: Material): Promise<{ population: number; sample: Chosen[] }> {
   // Younger ones have no proof yet.
   const values = { from, until, anchored: databaseAt };
   const within = 'e.at >= :from::timestamptz and e.at < :until::timestamptz and e.at <= :anchored::timestamptz';

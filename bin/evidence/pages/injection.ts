@@ -10,7 +10,7 @@ interface Suite { readonly cases: number; readonly success: number; readonly par
 export const injection: PageMaker = {
   name: '06-injection',
   async make({ log, period, injection: file }) {
-    const { from = '-infinity', until = 'infinity' } = period;
+    const { from = '-infinity', until } = period;
     const reasons = await log.rows(`select r.reason, e.outcome, count(*)::int as calls, count(distinct e.agent)::int as agents from audit.entry e cross join lateral jsonb_array_elements_text(case when jsonb_typeof(e.facts::jsonb -> 'reasons') = 'array' then e.facts::jsonb -> 'reasons' else '[]' end) r(reason)
       where e.kind = 'call.intent' and e.outcome in ('deny', 'hold') and e.at >= :from::timestamptz and e.at < :until::timestamptz group by 1, 2 order by 3 desc limit 60`, { from, until });
     const [decided] = await log.rows("select count(*)::int as calls, count(*) filter (where e.outcome = 'permit')::int as permitted, count(*) filter (where e.outcome = 'hold')::int as held, count(*) filter (where e.outcome = 'deny')::int as denied from audit.entry e where e.kind = 'call.intent' and e.at >= :from::timestamptz and e.at < :until::timestamptz", { from, until });

@@ -69,11 +69,11 @@ describe('a control plane with its defaults', () => {
   });
 
   it('migrates after the writer is there, and registers after the migration', () => {
-    const [migration] = Object.entries(template.findResources('Custom::AgentControlsMigration'));
+    const [[migration, { DependsOn }]] = Object.entries(template.findResources('Custom::AgentControlsMigration')) as [[string, { DependsOn: string[] }]];
     const [writer] = Object.keys(template.findResources('AWS::RDS::DBInstance'));
-    expect((migration?.[1] as { DependsOn: string[] }).DependsOn).toContain(writer);
+    expect(DependsOn).toContain(writer);
     const [registration] = Object.values(template.findResources('Custom::AgentControlsRegistration')) as { DependsOn: string[] }[];
-    expect(registration?.DependsOn).toContain(migration?.[0]);
+    expect(registration?.DependsOn).toContain(migration);
   });
 
   it('keeps the logical ids of what holds state: under another one it would be replaced', () => {
