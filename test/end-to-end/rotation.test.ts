@@ -1,7 +1,7 @@
 /** Rotation on real parts: what is current works at every instant, whatever step dies or comes twice, and after a leak what was taken is dead. */
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, request as httpRequest, Server } from 'node:http';
 import { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,7 @@ import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ActionCode, AgentControls, CredentialIssuer, HoldTier, RotatedCredential, ScopeCard } from '../../lib';
+import { nextNight } from '../../local/services/secret-rotation';
 import type { HostedFunction } from '../../local/lambda/host';
 import { GateError, LocalRuntime, Run } from '../../local/testing';
 import type { Runtime } from '../../local/runtime';
@@ -88,6 +89,9 @@ export const handler = issueCredentials(httpIssuer({
     agent.grantStartRun(new iam.Role(stack, `${name}-bot`, { roleName: `${name}-bot`, assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') }));
   }
   app.synth();
+  // The day after a night of the schedule: none is to come while the clock is moved below, and replace what a test has just made.
+  mkdirSync(join(folder, 'local'));
+  writeFileSync(join(folder, 'local', 'state.json'), JSON.stringify({ clockAheadMs: nextNight('cron(0 3 1/16 * ? *)', Date.now()) + 60_000 - Date.now(), secrets: {}, executions: {}, keys: {}, rolePolicies: {}, accessKeys: {} }));
   runtime = await LocalRuntime.start({ assembly: join(folder, 'cdk.out'), folder: join(folder, 'local'), seed: [join(folder, 'seed.sql')] });
   const { host, port, database, superuser: name, password } = runtime.file.postgres;
   superuser = new Client({ host, port, database, user: name, password });
