@@ -68,7 +68,7 @@ interface Scene extends Plane {
   /** Whether models are asked through a gateway of its own. */
   readonly gateway: boolean;
   readonly roles: ReadonlyMap<string, Role>;
-  readonly resources: readonly AppResource[];
+  readonly names: ReturnType<typeof namesOf>;
 }
 
 /** What rules tell handlers: uses of the break-glass role, that a day is over, and which agent to stop. Any other event could be made up to look like a person's request. */
@@ -78,11 +78,11 @@ function expected(handler: string, input: unknown): boolean {
 
 /** Every way around the gate that a deployment opens to an agent, to its program, or to anybody but the handlers. */
 export function bypasses(resources: readonly AppResource[], planes: readonly Plane[]): Finding[] {
-  const roles = rolesOf(resources);
+  const [roles, names] = [rolesOf(resources), namesOf(resources)];
   return planes.flatMap((plane) => {
     const api = resources.filter(({ type, properties }) => type === 'AWS::ApiGatewayV2::Api' && properties.Name === plane.controlsName).map(physicalName)[0] ?? 'api';
     const page = resources.filter(({ type, own, properties }) => type === 'AWS::ApiGatewayV2::Api' && own && properties.Name === `${plane.controlsName}-approvals`).map(physicalName)[0] ?? 'page';
-    const scene = { ...plane, api, page, gateway: hasGateway(roles, plane.controlsName), roles, resources };
+    const scene = { ...plane, api, page, gateway: hasGateway(roles, plane.controlsName), roles, names };
     const programs = new Set<Role>();
     const found = plane.agents.flatMap((agent) => [...ofAgent(scene, agent), ...ofPrograms(scene, agent, programs)]);
     const strangers = [...roles.values()].flatMap((role) => [...ofAnybody(scene, role, programs), ...(scene.gateway && !programs.has(role) && !role.name.startsWith(agentRoleName(plane.controlsName, '')) ? aroundGateway(plane.controlsName, role, false) : [])]);
@@ -209,9 +209,9 @@ function dangersOf(controlsName: string, api: string, who: string, stranger: boo
 const INVOKERS: ReadonlyMap<string, RegExp> = new Map([['apigateway.amazonaws.com', /^(broker|gate|decide|keeper|kill|rollback|rotate)$/], ['secretsmanager.amazonaws.com', /^rotat/], ['cloudformation.amazonaws.com', /^registrar$/], ['events.amazonaws.com', /^(witness|keeper|kill-trigger|rotate)$/]]);
 
 /** Ways to handlers, actions and secrets that no role has to take. */
-function ofResource({ controlsName, api, page, resources }: Scene, resource: AppResource): Finding[] {
+function ofResource({ controlsName, api, page, names }: Scene, resource: AppResource): Finding[] {
   const { type, properties, path } = resource;
-  const nameOf = namesOf(resources)(resource.stack);
+  const nameOf = names(resource.stack);
   const own = (name: string): 'surely' | 'perhaps' | 'never' => meets(functionName(name), `${controlsName}-*`);
   const opened = (value: unknown, code: string, sentence: string): Finding[] => {
     const name = patternOf(value, nameOf);
