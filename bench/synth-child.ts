@@ -1,7 +1,7 @@
 /** One synth in a process of its own: prints CPU, resources and bytes. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { App, Fn, Stack } from 'aws-cdk-lib';
+import { App, CfnResource, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as secretsmanager from 'aws-cdk-lib/aws-secretsmanager';
 import { AgentFleet, ScopeCard } from '../lib';
@@ -18,6 +18,7 @@ if (kind === 'controls') {
   new AgentFleet(app, 'Fleet', { controlsName: 'agents', cards, stackCount: STACKS });
 } else {
   const stacks = Array.from({ length: STACKS }, (_, index) => new Stack(app, `Fleet${index}`));
+  const registrations = stacks.map((stack) => new CfnResource(stack, 'Registration', { type: 'Custom::AgentControlsRegistration' }));
   const arn = (resource: string): string => Fn.sub(`arn:\${AWS::Partition}:iam::\${AWS::AccountId}:${resource}`);
   cards.forEach(({ agentName }, index) => {
     const stack = stacks[index % STACKS] as Stack;
@@ -25,8 +26,10 @@ if (kind === 'controls') {
       roleName: agentRoleName('agents', agentName), maxSessionDuration: 3_600, permissionsBoundary: arn('policy/agents-agent-boundary'), managedPolicyArns: [arn('policy/agents-agent-policy')],
       assumeRolePolicyDocument: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal: { AWS: arn('root') }, Action: ['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity'], Condition: { ArnEquals: { 'aws:PrincipalArn': arn('role/agents-broker') } } }] },
     });
-    new secretsmanager.CfnSecret(stack, `Secret${index}`, { name: agentSecretName('agents', agentName), kmsKeyId: 'alias/agents', generateSecretString: { secretStringTemplate: JSON.stringify({ username: agentLogin('agents', agentName) }), generateStringKey: 'password', excludePunctuation: true, passwordLength: 40 } })
-      .cfnOptions.deletionPolicy = 'Delete' as never;
+    const secret = new secretsmanager.CfnSecret(stack, `Secret${index}`, { name: agentSecretName('agents', agentName), kmsKeyId: 'alias/agents', generateSecretString: { secretStringTemplate: JSON.stringify({ username: agentLogin('agents', agentName) }), generateStringKey: 'password', excludePunctuation: true, passwordLength: 40 } });
+    secret.applyRemovalPolicy(RemovalPolicy.DESTROY);
+    new secretsmanager.CfnRotationSchedule(stack, `Rotation${index}`, { secretId: secret.ref, rotateImmediatelyOnUpdate: false, rotationLambdaArn: Fn.sub(`arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:agents-rotate`), rotationRules: { duration: '2h', scheduleExpression: 'cron(0 3 1/16 * ? *)' } })
+      .addResourceDependency(registrations[index % STACKS] as CfnResource);
   });
 }
 const assembly = app.synth({ force: true });
