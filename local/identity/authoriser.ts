@@ -94,7 +94,7 @@ export class Authoriser {
       ...(principal.userName === undefined ? {} : { 'aws:username': principal.userName }),
       ...(principal.mfa ? { 'aws:MultiFactorAuthPresent': 'true', 'aws:MultiFactorAuthAge': '60' } : {}),
       // Told only where a policy asks: with the time in it no question is asked twice.
-      ...(JSON.stringify(policies).includes('aws:CurrentTime') ? { 'aws:CurrentTime': new Date(this.clock.now()).toISOString() } : {}),
+      ...(/aws:CurrentTime/i.test(JSON.stringify(policies)) ? { 'aws:CurrentTime': new Date(this.clock.now()).toISOString() } : {}),
       ...context,
     };
     const simulation = { request: { principal: principal.arn, action, resource: { resource, accountId: this.principals.account }, contextVariables }, ...policies };

@@ -149,7 +149,7 @@ export class LambdaHost {
       const timeout = (more: number): NodeJS.Timeout => setTimeout(() => {
         this.drop(fn, instance); // the next event must not meet a process that is about to end
         child.kill('SIGKILL');
-        failed('Sandbox.Timedout', `Task timed out after ${fn.timeoutSeconds} seconds`);
+        failed('Sandbox.Timedout', `Task timed out after ${fn.timeoutSeconds + more} seconds`);
       }, (fn.timeoutSeconds + more) * 1_000);
       let timer = timeout(INIT_SECONDS);
       child.on('message', onMessage);

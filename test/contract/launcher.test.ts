@@ -5,17 +5,10 @@ import { createServer, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { PostgresServer, startPostgres } from '../../local/postgres/launcher';
 
-const folders: string[] = [];
-const folder = (): string => {
-  const made = mkdtempSync(join(tmpdir(), 'agent-controls-launcher-'));
-  folders.push(made);
-  return made;
-};
-afterAll(() => folders.forEach((made) => rmSync(made, { recursive: true, force: true })));
-
+const folder = (): string => mkdtempSync(join(tmpdir(), 'agent-controls-launcher-'));
 const query = async (server: Pick<PostgresServer, 'port' | 'superuser' | 'password'>, sql: string): Promise<unknown[]> => {
   const client = new Client({ host: '127.0.0.1', port: server.port, user: server.superuser, password: server.password, database: 'postgres' });
   await client.connect();

@@ -75,7 +75,7 @@ describe('a request', () => {
     const until = new Date(api.clock.now() + 60_000).toISOString();
     const role: Role = {
       name: 'guest', arn: 'arn:aws:iam::000000000000:role/guest', id: 'AROA3', trust: {}, managedPolicyArns: [], boundaryArn: undefined, maxSessionSeconds: 3_600,
-      policies: [{ name: 'read', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: '*', Condition: { DateLessThan: { 'aws:CurrentTime': until } } }] } }],
+      policies: [{ name: 'read', policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'secretsmanager:GetSecretValue', Resource: '*', Condition: { DateLessThan: { 'aws:currentTime': until } } }] } }],
     };
     const { accessKeyId, secretAccessKey, sessionToken } = api.principals.addSession(role, 's');
     const client = secrets({ accessKeyId, secretAccessKey, sessionToken: sessionToken ?? '' });
