@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { App, Stack } from 'aws-cdk-lib';
 import { Client } from 'pg';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
@@ -11,6 +12,7 @@ import { residency } from '../../bin/evidence/pages/residency';
 import { CRITERIA } from '../../bin/evidence/soc2';
 import { verifyFolder } from '../../bin/evidence/verify';
 import { play, SAMPLE_DATA } from '../../examples/story';
+import { DataClass, ModelProvider, ResidencyBoundary, VendorReview } from '../../lib';
 import { publicKeys } from '../../lambda/audit/statement';
 import { LocalRuntime } from '../../local/testing';
 import { SEND_EMAIL } from '../support/cards';
@@ -226,8 +228,12 @@ describe('agent-controls evidence', () => {
   it('shows a vendor whose review is over, and one that nobody has named', async () => {
     const vendor = { name: 'Mailer Inc.', dataClasses: ['contact'], subProcessors: [], review: { by: 'appsec@example.com', until: '2026-01-31' }, escalation: 'support@mailer.example' };
     const rows = (sql: string): Promise<Record<string, unknown>[]> => Promise.resolve(sql.includes('audit.action') ? [{ ...SEND_EMAIL, vendor }, { ...SEND_EMAIL, name: 'send_fax' }].map((manifest) => ({ manifest: JSON.stringify(manifest) })) : sql.includes('as today') ? [{ today: '2026-11-28' }] : []);
-    const { markdown } = await residency.make({ log: { rows }, period: {} } as never);
-    expect(markdown.join('\n')).toMatch(/send_email.*Mailer Inc.*\*\*2026-01-31, over\*\*[\s\S]*send_fax.*\*\*nobody has named it\*\*/);
+    const provider = (providerName: string, vendorReview?: VendorReview) => ModelProvider.bedrock({ providerName, modelId: 'anthropic.claude', clearedFor: [DataClass.PUBLIC], ...(vendorReview ? { vendorReview } : {}) });
+    const { _policy: policy } = new ResidencyBoundary(new Stack(new App(), 'Test', { env: { region: 'eu-central-1' } }), 'Residency', {
+      regions: ['eu-central-1'], owner: 'privacy@example.com', reviewBy: '2999-12-31', providers: [provider('inside', { reviewedBy: 'appsec@example.com', reviewUntil: '2026-02-28', escalation: 'support@models.example' }), provider('plain')],
+    });
+    const { markdown } = await residency.make({ log: { rows: async (sql: string) => (sql.includes('audit.residency') ? [{ policy: JSON.stringify(policy) }] : rows(sql)) }, period: {} } as never);
+    expect(markdown.join('\n')).toMatch(/send_email.*Mailer Inc.*\*\*2026-01-31, over\*\*[\s\S]*send_fax.*\*\*nobody has named it\*\*[\s\S]*model inside.*Amazon Web Services.*\*\*2026-02-28, over\*\*[\s\S]*model plain.*\*\*nobody has named it\*\*/);
   });
 
   it('is of a period, and takes along the report of an injection suite', async () => {

@@ -89,6 +89,16 @@ describe('a boundary', () => {
     Annotations.fromStack(stack).hasNoWarning('*', Match.stringLikeRegexp('the key of outside is never replaced'));
   });
 
+  it('warns of a provider whose review is over', () => {
+    const review = (reviewUntil: string) => ({ reviewedBy: 'appsec@example.com', reviewUntil, escalation: 'support@models.example' });
+    const stack = place();
+    boundary(stack, { providers: [bedrock({ vendorReview: review('2026-01-31') }), outside(stack, { vendorReview: review('2026-02-28') }), bedrock({ providerName: 'good', vendorReview: review('2999-12-31') })] });
+    Annotations.fromStack(stack).hasWarning('*', Match.stringLikeRegexp('the provider inside is Amazon Web Services, whose review by appsec@example.com counted until 2026-01-31'));
+    Annotations.fromStack(stack).hasWarning('*', Match.stringLikeRegexp('the provider outside is api.models.example, whose review by appsec@example.com counted until 2026-02-28'));
+    Annotations.fromStack(stack).hasNoWarning('*', Match.stringLikeRegexp('the provider good'));
+    expect(() => boundary(place(), { providers: [bedrock({ vendorReview: review('soon') })] })).toThrow(/^VendorInvalid: /);
+  });
+
   it('warns when its page was to be read again', () => {
     const stack = place();
     boundary(stack, { reviewBy: '2020-01-01' });
